@@ -1,0 +1,169 @@
+/* Conv and ConvTranspose. */
+#include "engine/bind_rows.h"
+
+#include "base/mem.h"
+#include "engine/bind_heavy.h"
+#include "kernels/conv.h"
+#include "kernels/conv_transpose.h"
+
+#include <assert.h>
+
+/* Inputs; the residual of an epilogue comes behind those of the op. */
+enum { IN_X, IN_W, IN_BIAS };
+
+#define COLUMNS_BYTES_MAX (SIZE_MAX / 8) /* of one channel */
+
+/* Of either kind. Packed weights, if constant, lie behind this struct. */
+struct conv_state {
+    struct conv conv;
+    struct conv_transpose back;
+    bool is_back;
+    bool has_bias;
+    bool packed;
+    size_t packed_bytes;
+    size_t fresh_at; /* in the scratch: weights packed at each run */
+};
+
+static size_t dim(const struct tensor *t, int axis)
+{
+    return (size_t)t->shape.dims[axis];
+}
+
+static int conv_shape_of(const struct step *step, struct conv_shape *shape,
+                         struct err *err)
+{
+    shape->batch = dim(&step->in[IN_X], 0);
+    shape->cin = dim(&step->in[IN_X], 1);
+    shape->cout = dim(&step->out[0], 1);
+    shape->groups = (size_t)op_int(step->op, "group", 1);
+    return bind_grid(step, &shape->grid, NULL, err);
+}
+
+static size_t round_up(size_t n)
+{
+    return (n + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
+static void pack(const struct conv_state *s, const float *w, float *packed)
+{
+    if (s->is_back) {
+        conv_transpose_pack(&s->back, w, packed);
+    } else {
+        conv_pack(&s->conv, w, packed);
+    }
+}
+
+static int make_state(struct step *step, const struct conv_state *wanted,
+                      size_t kernel_scratch, struct err *err)
+{
+    bool narrow = step->narrow.q != NULL;
+    bool packs = narrow || (step->in_const[IN_W] && wanted->packed_bytes > 0);
+    struct conv_state *s =
+        bind_state(step, sizeof(*s), packs ? wanted->packed_bytes : 0, err);
+
+    if (s == NULL) {
+        return EDGE_ENOMEM;
+    }
+    *s = *wanted;
+    s->packed = packs;
+    s->has_bias = step->op->n_in > IN_BIAS && step->op->in[IN_BIAS] >= 0;
+    step->scratch_bytes = kernel_scratch;
+    if (narrow) {
+        conv_pack_narrow(&s->conv, &step->narrow,
+                         bind_packed(step, sizeof(*s)));
+    } else if (packs) {
+        pack(s, step->in[IN_W].data, bind_packed(step, sizeof(*s)));
+        step->drops_const[IN_W] = true;
+    } else if (s->packed_bytes > 0) {
+        s->fresh_at = round_up(kernel_scratch);
+        step->scratch_bytes = s->fresh_at + s->packed_bytes;
+    }
+    return 0;
+}
+
+static int prepare_conv(struct step *step, struct err *err)
+{
+    struct conv_state s = {0};
+    struct conv_shape shape;
+    int rc = bind_need(step, IN_X, DTYPE_F32, err);
+
+    if (rc == 0) {
+        rc = conv_shape_of(step, &shape, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    conv_init(&s.conv, isa_best(), &shape);
+    s.packed_bytes = s.conv.packed_floats * sizeof(float);
+    if (step->narrow.q != NULL) {
+        bool can = conv_keep_narrow(&s.conv);
+
+        assert(can); /* quantised_weights() spares depthwise ones */
+        s.packed_bytes = s.conv.narrow_bytes;
+    }
+    step->kernel = conv_method_name(s.conv.method);
+    return make_state(step, &s, s.conv.scratch_bytes, err);
+}
+
+static int prepare_transpose(struct step *step, struct err *err)
+{
+    struct conv_state s = {.is_back = true};
+    struct conv_shape shape;
+    struct grid *g = &shape.grid;
+    size_t bytes;
+    int rc = bind_need(step, IN_X, DTYPE_F32, err);
+
+    if (rc == 0) {
+        rc = conv_shape_of(step, &shape, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (!mem_mul(grid_taps(g), grid_in(g) * sizeof(float), &bytes) ||
+        bytes > COLUMNS_BYTES_MAX) {
+        return err_set(err, EDGE_ETOOBIG,
+                       "its kernel and input are larger than allowed");
+    }
+    for (int a = 0; a < GRID_AXES; a++) {
+        size_t in = g->in[a];
+
+        g->in[a] = g->out[a];
+        g->out[a] = in;
+    }
+    conv_transpose_init(&s.back, isa_best(), &shape);
+    s.packed_bytes = s.back.packed_floats * sizeof(float);
+    step->kernel = "conv.transpose";
+    return make_state(step, &s, s.back.scratch_bytes, err);
+}
+
+static void run_conv(const struct step *step)
+{
+    const struct conv_state *s = step->state;
+    struct post post = bind_post(step);
+    const float *x = step->in[IN_X].data;
+    const void *weights = step->in[IN_W].data;
+
+    if (s->has_bias) {
+        post.bias = step->in[IN_BIAS].data;
+    }
+    if (s->packed) {
+        weights = bind_packed(step, sizeof(*s));
+    } else if (s->packed_bytes > 0) {
+        float *fresh = (void *)((char *)step->scratch + s->fresh_at);
+
+        pack(s, weights, fresh);
+        weights = fresh;
+    }
+    if (s->is_back) {
+        conv_transpose_run(&s->back, x, weights, &post, step->out[0].data,
+                           step->scratch);
+    } else {
+        conv_run(&s->conv, x, weights, &post, step->out[0].data, step->scratch);
+    }
+}
+
+const struct bind bind_conv_rows[] = {
+    {OP_CONV, true, prepare_conv, run_conv},
+    {OP_CONV_TRANSPOSE, true, prepare_transpose, run_conv},
+    {0},
+};

@@ -1,0 +1,27 @@
+/*
+ * What the bind_*.c files of the light operators share.
+ */
+#ifndef EDGE_ENGINE_BIND_UTIL_H
+#define EDGE_ENGINE_BIND_UTIL_H
+
+#include "engine/bind.h"
+
+/* EDGE_EUNSUPPORTED: there is no kernel for the type of in[i]. */
+int bind_no_type(const struct step *step, int i, struct err *err);
+
+/* Whether in[i] is there. */
+bool bind_has(const struct step *step, int i);
+
+/* in[i] as at most `max` integers; *n is how many. EDGE_EUNSUPPORTED: it is
+ * not constant; EDGE_EINVAL: more than `max`, or not integers. */
+int bind_ints(const struct step *step, int i, int64_t *v, size_t max, size_t *n,
+              struct err *err);
+
+/* Takes over a copy of `size` bytes as the step's state. */
+int bind_keep(struct step *step, const void *state, size_t size,
+              struct err *err);
+
+/* The run() of a view: out[0] gets in[0]'s bytes. */
+void bind_copy(const struct step *step);
+
+#endif
