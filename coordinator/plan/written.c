@@ -1,0 +1,144 @@
+#include "coordinator/plan/written.h"
+
+#include "coordinator/plan/cut.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+static int find_layers(const struct graph *graph,
+                       const struct cluster_stage *from,
+                       struct cut_layers *layers, struct err *err)
+{
+    char *text = mem_printf("%s..%s", from->first, from->last);
+    int rc = text == NULL ? err_set(err, EDGE_ENOMEM, "out of memory")
+                          : cut_find_layers(graph, text, layers, err);
+
+    mem_free(text);
+    if (rc == EDGE_ENOENT) {
+        return err_set(err, EDGE_ECONFIG,
+                       "stage %s: the model has no layer \"%s\". Names are "
+                       "shown by: edgectl model inspect",
+                       from->name, layers->missing);
+    }
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "stage %s", from->name) : 0;
+}
+
+static int find_device(const struct profile *profile, const char *stage,
+                       const char *name, size_t *device, struct err *err)
+{
+    for (size_t i = 0; i < profile->n_devices; i++) {
+        if (strcmp(profile->devices[i].name, name) == 0) {
+            *device = i;
+            return 0;
+        }
+    }
+    return err_set(err, EDGE_ECONFIG, "stage %s: there is no device \"%s\"",
+                   stage, name);
+}
+
+static int set_devices(struct choice_stage *stage, const char *name,
+                       char *const *names, size_t n,
+                       const struct profile *profile, struct err *err)
+{
+    stage->devices = mem_array(size_t, n);
+    if (stage->devices == NULL) {
+        return err_set(err, EDGE_ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        int rc = find_device(profile, name, names[i], &stage->devices[i], err);
+
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    stage->n_devices = n;
+    return 0;
+}
+
+static int set_stage(struct choice_stage *stage,
+                     const struct cluster_stage *from,
+                     const struct profile *profile, struct err *err)
+{
+    stage->rows = 1;
+    stage->columns = 1;
+    stage->in_factor = 1;
+    if (from->split.n_over > 0) {
+        stage->kind = PIECES_SPLIT;
+        stage->axis = (enum split_axis)from->split.axis;
+        stage->columns = from->split.parts > 0 ? (int)from->split.parts
+                                               : (int)from->split.n_over;
+        return set_devices(stage, from->name, from->split.over,
+                           from->split.n_over, profile, err);
+    }
+    if (from->tile.n_over > 0) {
+        stage->kind = PIECES_TILE;
+        stage->halo = (enum tile_halo)from->tile.halo;
+        stage->rows = (int)from->tile.rows;
+        stage->columns = (int)from->tile.columns;
+        return set_devices(stage, from->name, from->tile.over,
+                           from->tile.n_over, profile, err);
+    }
+    return set_devices(stage, from->name, from->replicas, from->n_replicas,
+                       profile, err);
+}
+
+static int set_all(struct choice *choice, const struct cluster *cluster,
+                   const struct graph *graph, const struct profile *profile,
+                   int end, struct err *err)
+{
+    int next = 0;
+
+    for (size_t i = 0; i < cluster->n_stages; i++) {
+        const struct cluster_stage *from = &cluster->stages[i];
+        struct choice_stage *stage = &choice->stages[i];
+        struct cut_layers layers;
+        int rc = find_layers(graph, from, &layers, err);
+
+        if (rc < 0) {
+            return rc;
+        }
+        if (layers.first != next) {
+            return err_set(err, EDGE_ECONFIG,
+                           "stage %s starts at layer \"%s\", but the one "
+                           "before it ends %s it. Stages follow each other "
+                           "without gaps",
+                           from->name, from->first,
+                           layers.first > next ? "before" : "after");
+        }
+        stage->first = next;
+        stage->end = next = layers.end;
+        choice->n_stages = i + 1;
+        rc = set_stage(stage, from, profile, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return next == end
+               ? 0
+               : err_set(err, EDGE_ECONFIG,
+                         "the last stage ends at \"%s\", before the model does",
+                         cluster->stages[cluster->n_stages - 1].last);
+}
+
+int written_stages(struct choice *choice, const struct cluster *cluster,
+                   const struct graph *graph, const struct profile *profile,
+                   struct err *err)
+{
+    int *order = NULL;
+    size_t n_ops = 0;
+    int rc = cut_order(graph, &order, &n_ops, err);
+
+    mem_free(order);
+    if (rc < 0) {
+        return rc;
+    }
+    choice->stages = mem_array(struct choice_stage, cluster->n_stages);
+    rc = choice->stages == NULL
+             ? err_set(err, EDGE_ENOMEM, "out of memory")
+             : set_all(choice, cluster, graph, profile, (int)n_ops, err);
+    if (rc < 0) {
+        choice_deinit(choice);
+    }
+    return rc;
+}
