@@ -1,0 +1,144 @@
+#include "coordinator/ctl/train.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "dataset/pack.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT_ONCE 256 /* samples packed before progress is said again */
+
+/* Blobs on their way lie in a store of their own, which goes afterwards. */
+struct packing {
+    struct client *client;
+    struct progress *progress;
+    char folder[64];
+    struct store *store;
+    struct origin *origin;
+    struct pack *pack;
+    struct dataset set;
+};
+
+static int open_store(struct packing *p, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char path[sizeof(p->folder)];
+
+    (void)snprintf(path, sizeof(path), "%.40s/edged-data-XXXXXX",
+                   tmp != NULL && tmp[0] == '/' && strlen(tmp) <= 40 ? tmp
+                                                                     : "/tmp");
+    if (mkdtemp(path) == NULL) {
+        return err_set(err, err_from_errno(errno),
+                       "cannot make %s: %s. Set TMPDIR to a folder with room",
+                       path, strerror(errno));
+    }
+    memcpy(p->folder, path, sizeof(path));
+    return store_open(p->folder, STORE_NO_SYNC, &p->store, err);
+}
+
+static bool keep_none(void *arg, const struct digest *digest)
+{
+    (void)arg;
+    (void)digest;
+    return false;
+}
+
+static void release(struct packing *p)
+{
+    pack_free(p->pack);
+    origin_free(p->origin);
+    dataset_deinit(&p->set);
+    if (p->store != NULL) {
+        (void)store_sweep(p->store, keep_none, NULL, 0, 0);
+        store_free(p->store);
+    }
+    if (p->folder[0] != '\0') {
+        (void)rmdir(p->folder);
+    }
+}
+
+static int pack_all(struct packing *p, struct digest *manifest, struct err *err)
+{
+    int rc = pack_new(p->origin, p->store, &p->pack, err);
+
+    while (rc == 0) {
+        rc = pack_more(p->pack, AT_ONCE, err);
+        progress_step(p->progress, "pack", "", 0, 0);
+        if (rc <= 0) {
+            break;
+        }
+        rc = 0;
+    }
+    return rc < 0 ? rc : pack_finish(p->pack, &p->set, manifest, err);
+}
+
+static void on_put(void *arg, uint64_t done, uint64_t total)
+{
+    progress_step(arg, "send", "data", done, total);
+}
+
+static int put(struct packing *p, const struct digest *digest, uint64_t *size,
+               struct err *err)
+{
+    struct digest again;
+    struct blob *blob = NULL;
+    int rc = store_map(p->store, digest, false, &blob, err);
+
+    if (rc == 0) {
+        *size = blob->size;
+        rc =
+            client_put(p->client, blob, &again, NULL, on_put, p->progress, err);
+    }
+    blob_unref(blob);
+    return rc;
+}
+
+/* The manifest last, so that it never names what is not there. */
+static int put_all(struct packing *p, struct train_set *set, struct err *err)
+{
+    uint64_t size;
+    int rc = put(p, &p->set.labels, &size, err);
+
+    if (rc == 0 && p->set.kind == DATASET_RAW) {
+        rc = put(p, &p->set.mean, &size, err);
+    }
+    for (size_t i = 0; i < p->set.n_shards && rc == 0; i++) {
+        rc = put(p, &p->set.shards[i].digest, &size, err);
+    }
+    if (rc == 0) {
+        rc = put(p, &set->manifest, &set->size, err);
+    }
+    set->samples = p->set.samples;
+    set->classes = p->set.n_classes;
+    return rc;
+}
+
+int train_data_send(struct client *client, const struct origin_place *place,
+                    struct train_set *set, struct progress *progress,
+                    struct err *err)
+{
+    struct packing p = {.client = client, .progress = progress};
+    struct err why;
+    int rc = origin_open(place, &p.origin, &why);
+
+    memset(set, 0, sizeof(*set));
+    if (rc == EDGE_ENOENT && place->part == DATASET_TEST && !place->is_whole) {
+        return 0;
+    }
+    if (rc < 0) {
+        return err_set(err, rc, "training.data: %s", why.text);
+    }
+    rc = open_store(&p, err);
+    if (rc == 0) {
+        rc = pack_all(&p, &set->manifest, err);
+    }
+    if (rc == 0) {
+        rc = put_all(&p, set, err);
+    }
+    release(&p);
+    return rc;
+}
