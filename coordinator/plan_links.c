@@ -1,0 +1,207 @@
+/*
+ * How values travel between shards: the codec of each link, as the stage that
+ * sends says, or `links` where it says nothing. A tile's own values that go
+ * from one of its shards to the next stay as they are, for they stay on its
+ * device; so do the model's outputs, which are the users'. Its inputs have a
+ * key of their own.
+ */
+#include "coordinator/plan_job.h"
+
+#include "base/mem.h"
+#include "coordinator/plan/alike.h"
+
+#include <string.h>
+
+static struct cluster_codec codec_of(const struct working *w,
+                                     const struct part_link *link)
+{
+    const struct cluster *cluster = w->job->cluster;
+    const struct cluster_stage *stage = NULL;
+    const struct piece *from;
+    const struct piece *to;
+
+    if (link->to == PARTS_OUTSIDE) {
+        return (struct cluster_codec){.is_given = true};
+    }
+    if (link->from == PARTS_OUTSIDE) {
+        return cluster->links.input;
+    }
+    from = &w->pieces[link->from];
+    to = &w->pieces[link->to];
+    if (cluster->n_stages > 0) {
+        stage = &cluster->stages[from->stage];
+    }
+    if (from->stage == to->stage && from->role == PIECE_PART &&
+        to->role == PIECE_PART) {
+        if (from->index == to->index) {
+            return (struct cluster_codec){.is_given = true};
+        }
+        if (stage != NULL && stage->tile.codec.is_given) {
+            return stage->tile.codec;
+        }
+    }
+    return stage != NULL && stage->codec.is_given ? stage->codec
+                                                  : cluster->links.codec;
+}
+
+static Edged__Link *find(const Edged__Placement *spec,
+                         const struct part_link *link)
+{
+    bool enters = link->from == PARTS_OUTSIDE;
+    Edged__Link *const *links =
+        enters ? spec->entries : spec->shards[link->from]->links;
+    size_t n = enters ? spec->n_entries : spec->shards[link->from]->n_links;
+
+    for (size_t i = 0; i < n; i++) {
+        Edged__Link *it = links[i];
+
+        if (it->port == (uint32_t)link->from_port &&
+            it->to_shard == (uint32_t)link->to + 1 &&
+            it->to_port == (uint32_t)link->to_port) {
+            return it;
+        }
+    }
+    return NULL;
+}
+
+static void write_codec(struct working *w, Edged__Placement *spec, size_t i)
+{
+    const struct part_link *link = &w->parts.links[i];
+    const struct codec *codec = &w->codecs[i];
+    Edged__Link *it = find(spec, link);
+
+    if (it != NULL) {
+        it->codec = codec_id(codec);
+        it->keep = coded_keep(codec);
+        spec->shards[link->to]->inputs[link->to_port]->tensor->codec =
+            it->codec;
+        w->is_coded = w->is_coded || coded_is_lossy(codec);
+    }
+}
+
+const struct value *plan_links_value(const struct working *w,
+                                     const struct part_link *link)
+{
+    const struct graph *shard;
+
+    if (link->from == PARTS_OUTSIDE) {
+        return &w->graph->values[w->graph->inputs[link->from_port]];
+    }
+    shard = w->parts.shards[link->from];
+    return &shard->values[shard->outputs[link->from_port]];
+}
+
+/* The most that an output may take on its dearest link. */
+static uint64_t output_bytes(const struct working *w, size_t shard, size_t port)
+{
+    uint64_t most = 0;
+
+    for (size_t i = 0; i < w->parts.n_links; i++) {
+        const struct part_link *link = &w->parts.links[i];
+        const struct value *v;
+        size_t bytes = 0;
+        size_t coded;
+
+        if (link->from != (int)shard || link->from_port != (int)port) {
+            continue;
+        }
+        v = plan_links_value(w, link);
+        (void)shape_bytes(&v->shape, v->dtype, &bytes);
+        coded = codec_is_plain(&w->codecs[i])
+                    ? bytes
+                    : codec_room(&w->codecs[i], &v->shape);
+        coded = coded < bytes ? coded : bytes;
+        most = coded > most ? coded : most;
+    }
+    return most;
+}
+
+static void count_bytes(const struct working *w, Edged__Placement *spec)
+{
+    for (size_t i = 0; i < w->parts.n; i++) {
+        uint64_t sum = 0;
+
+        for (size_t k = 0; k < w->parts.shards[i]->n_outputs; k++) {
+            sum += output_bytes(w, i, k);
+        }
+        spec->texts[i]->link_bytes = sum;
+    }
+}
+
+static enum likeness likeness_of(const struct working *w)
+{
+    for (size_t i = 0; i < w->parts.n && !w->is_lossy; i++) {
+        if (w->pieces[i].role != PIECE_WHOLE) {
+            return ALIKE_NEAR;
+        }
+    }
+    return w->is_lossy ? ALIKE_LOSSY : ALIKE_EXACT;
+}
+
+/* What the file says; *any if something is left to choose. */
+static void take_codecs(struct working *w, bool *is_auto, bool *any)
+{
+    for (size_t i = 0; i < w->parts.n_links; i++) {
+        struct cluster_codec codec = codec_of(w, &w->parts.links[i]);
+        bool is_float =
+            plan_links_value(w, &w->parts.links[i])->dtype == DTYPE_F32;
+
+        is_auto[i] = codec.is_auto && is_float;
+        *any = *any || is_auto[i];
+        if (is_float) {
+            w->codecs[i] = codec.codec;
+        }
+    }
+}
+
+int plan_links(struct working *w, Edged__Placement *spec, struct err *err)
+{
+    bool *is_auto = mem_array(bool, w->parts.n_links);
+    bool any = false;
+    int rc = 0;
+
+    w->codecs = mem_array(struct codec, w->parts.n_links);
+    if (w->codecs == NULL || is_auto == NULL) {
+        mem_free(is_auto);
+        return err_set(err, EDGE_ENOMEM, "out of memory");
+    }
+    take_codecs(w, is_auto, &any);
+    if (any) {
+        rc = plan_auto(w, is_auto, err);
+    }
+    mem_free(is_auto);
+    for (size_t i = 0; i < w->parts.n_links && rc == 0; i++) {
+        if (!codec_is_plain(&w->codecs[i])) {
+            write_codec(w, spec, i);
+        }
+    }
+    spec->likeness = likeness_of(w);
+    w->is_lossy = w->is_lossy || w->is_coded;
+    count_bytes(w, spec);
+    return rc;
+}
+
+int plan_chain(const struct working *w, struct chain **chain, struct err *err)
+{
+    struct chain_link *links = mem_array(struct chain_link, w->parts.n_links);
+    int rc;
+
+    if (links == NULL) {
+        return err_set(err, EDGE_ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < w->parts.n_links; i++) {
+        const struct part_link *from = &w->parts.links[i];
+
+        links[i] = (struct chain_link){
+            .from = from->from,
+            .to = from->to,
+            .from_port = (size_t)from->from_port,
+            .to_port = (size_t)from->to_port,
+            .codec = w->codecs[i],
+        };
+    }
+    rc = chain_make(w->parts.shards, w->parts.n, links, w->parts.n_links, chain,
+                    err);
+    mem_free(links);
+    return rc;
+}

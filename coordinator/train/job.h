@@ -1,0 +1,56 @@
+/*
+ * What a training works out off the loop before it begins: the model is read
+ * as it is, cut into stages, its shards are put into the store and their
+ * recipes written; and at the end, the model's file with what was learnt.
+ */
+#ifndef EDGE_COORDINATOR_TRAIN_JOB_H
+#define EDGE_COORDINATOR_TRAIN_JOB_H
+
+#include "coordinator/parts.h"
+#include "dataset/dataset.h"
+#include "graph/graph.h"
+
+struct train_job {
+    struct io_work work;
+    void (*done)(struct train_job *job);
+    void *arg;
+    /* In, borrowed until done. */
+    struct store *store;
+    int (*guard)(const char *path, const char *label, struct err *err);
+    const struct cluster *cluster;
+    Edged__KeptTraining *kept; /* its plan and numbers of samples are filled
+                                * in, or of a finished one the result */
+    int rc;
+    struct err err;
+};
+
+void train_job_start(struct io *io, struct train_job *job);
+/* job.c: `run` on the compute strand, then the job's own `done`. */
+void train_job_run(struct io *io, struct train_job *job,
+                   void (*run)(struct io_work *work));
+/* The file with the weights of the newest checkpoint: kept->result. */
+void train_result_start(struct io *io, struct train_job *job);
+
+/* job.c: the model as it was sent, shapes inferred, nothing rewritten. */
+int train_read_model(const struct train_job *job, struct graph **graph,
+                     char **input, struct err *err);
+
+/* recipe.c: what each shard is told. `train` and `test` (NULL: none) are the
+ * manifests' contents. */
+struct recipe_ask {
+    const struct cluster *cluster;
+    const struct graph *model;
+    struct graph *const *shards;
+    const struct cluster_input *input;
+    const struct dataset *train;
+    const struct dataset *test;
+};
+int recipe_fill(const struct recipe_ask *ask, const Edged__KeptTraining *kept,
+                Edged__Placement *spec, struct err *err);
+
+/* For edged__*__free_unpacked(); NULL: out of memory, or it names nothing. */
+Edged__BlobRef *train_ref_copy(const Edged__BlobRef *from);
+int train_ref_read(const Edged__BlobRef *ref, struct digest *digest,
+                   struct err *err);
+
+#endif

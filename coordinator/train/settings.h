@@ -1,0 +1,31 @@
+/* The numbers of a training that the coordinator itself goes by. */
+#ifndef EDGE_COORDINATOR_TRAIN_SETTINGS_H
+#define EDGE_COORDINATOR_TRAIN_SETTINGS_H
+
+#include "config/cluster.h"
+#include "train/optim.h"
+#include "train/schedule.h"
+
+struct train_settings {
+    uint32_t passes;   /* over the data */
+    uint32_t batch;    /* samples of a step, over all boards */
+    uint32_t per_lane; /* micro-batches of a replica */
+    bool one_f_one_b;
+    struct schedule schedule; /* in steps */
+    struct optim_rule rule;
+    uint64_t save_steps; /* a checkpoint after so many, */
+    uint64_t save_us;    /* or so long */
+    uint32_t keep;
+    double target;     /* accuracy of an evaluation that is enough; 0: none */
+    uint32_t patience; /* passes without a better test loss; 0: any */
+    uint64_t seed;
+    bool equal_shares; /* whatever speeds are measured */
+    enum cluster_on_loss on_loss;
+};
+
+/* Steps of a pass over so many samples. */
+uint64_t settings_steps(const struct train_settings *s, uint64_t samples);
+struct train_settings settings_of(const struct cluster *cluster,
+                                  uint64_t samples);
+
+#endif
