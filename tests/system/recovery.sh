@@ -1,0 +1,3 @@
+#!/bin/bash
+# test: timeout=600 serial
+exec /usr/bin/python3 tests/system/recovery.py

@@ -1,0 +1,3 @@
+#!/bin/bash
+# test: slow timeout=600 serial
+exec /usr/bin/python3 tests/system/shards.py

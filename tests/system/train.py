@@ -1,0 +1,192 @@
+"""Training over real processes: a board alone, stages, replicas, with the same
+losses; a board and the coordinator killed in the middle; stop and resume."""
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bars  # noqa: E402
+from edged_test import Cluster, Tap  # noqa: E402
+
+# TSan makes a kernel twenty times as slow, and is after races, not accuracy.
+IS_SLOW = os.environ.get("EDGE_MODE") == "tsan"
+BATCH = 8 if IS_SLOW else 40
+STEPS = 8 if IS_SLOW else 20  # of one pass over the training set
+PASSES = 3 if IS_SLOW else 5
+RIGHT = 0.2 if IS_SLOW else 0.9  # twice what chance gets
+TRAIN, TEST = STEPS * BATCH, 5 * BATCH
+
+
+def yaml(name, devices, epochs, more="", training=""):
+    return (f"name: {name}\n{bars.MODEL}"
+            f"devices: local {devices}\n{more}"
+            f"training: {{data: set, epochs: {epochs}, batch: {BATCH}, lr: 0.03"
+            f"{training}}}\n")
+
+
+MIXED = ("links: {codec: q8}\n"
+         "stages:\n"
+         "  - {name: a, layers: conv1..pool2, replicas: [local-1, local-2]}\n"
+         "  - {name: b, layers: flatten..fc2, replicas: [local-2, local-1]}\n")
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines() if line]
+
+
+def passes(rows):
+    return [r for r in rows if r["phase"] == "evaluate"]
+
+
+def train(cluster, name, text, *args):
+    path = cluster.write(name + ".yaml", text)
+    rc, out, err = cluster.ctl("train", path, "-o", "json", "-f",
+                               f"{cluster.folder}/{name}.onnx", *args,
+                               timeout=60)
+    return rc, lines(out) if rc == 0 else [], err
+
+
+def check_forms(tap, cluster):
+    """Who shares the work makes no difference to what is learnt."""
+    forms = {
+        "one": yaml("one", 1, 2, training=", microbatches: 2"),
+        "stages": yaml("stages", 2, 2, bars.STAGES, ", microbatches: 2"),
+        "replicas": yaml("replicas", 2, 2, training=", microbatches: 1"),
+    }
+    found, accuracy = {}, 0
+    for name, text in forms.items():
+        rc, rows, err = train(cluster, name, text)
+        done = passes(rows)
+        if not tap.case(rc == 0 and len(done) == 2 and
+                        rows[-1]["phase"] == "end" and
+                        rows[-1]["test_samples"] == TEST,
+                        f"{name}: trained and tested on the whole set", err):
+            continue
+        found[name] = [r["loss"] for r in done]
+        accuracy = done[-1]["test_accuracy"]
+        tap.note(f"{name}: {done[-1]['test_accuracy']:.3f} after "
+                 f"{rows[-1]['took_s']:.1f} s")
+    want = found.get("one", [])
+    for name in ("stages", "replicas"):
+        got = found.get(name, [])
+        tap.case(len(got) == 2 and
+                 all(abs(a - b) <= 1e-3 * abs(b) for a, b in zip(got, want)),
+                 f"{name}: the losses of one board", f"{got} {want}")
+    return want, accuracy
+
+
+def bytes_of(rows, key):
+    return sum(stage[key] for row in rows
+               for stage in row.get("stages", []))
+
+
+def check_codecs(tap, cluster, want, accuracy):
+    """Eight bits forward, back and between replicas: as good, and short."""
+    rc, rows, err = train(cluster, "mixed", yaml(
+        "mixed", 2, 2, MIXED, ", microbatches: 2, shares: equal, codec: q8, "
+        "reduce_codec: q8/tensor"))
+    done = passes(rows)
+    if not tap.case(rc == 0 and len(done) == 2, "q8: trained", err):
+        return
+    got = [r["loss"] for r in done]
+    tap.case(len(want) == 2 and
+             all(abs(a - b) <= 0.02 * max(b, 0.1) for a, b in zip(got, want)) and
+             done[-1]["test_accuracy"] >= accuracy - (0.1 if IS_SLOW else 0.02),
+             "q8: as good as without", f"{got} {want} {done[-1]}")
+    path = cluster.write("auto.yaml", yaml("auto", 2, 1, MIXED.replace(
+        "codec: q8", "codec: auto")))
+    rc, _, err = cluster.ctl("train", path, timeout=60)
+    tap.case(rc != 0 and "auto.yaml:4:16: " in err and "such as q8" in err,
+             "codec: auto is refused, with its place", err)
+    around = [bytes_of(rows, k) for k in ("reduce_bytes", "reduce_plain")]
+    links = [bytes_of(rows, k) - r
+             for k, r in zip(("sent_bytes", "plain_bytes"), around)]
+    for name, (sent, plain) in (("between replicas", around),
+                                ("between stages", links)):
+        tap.case(0 < plain and 0 < sent <= plain * 0.255 + 64 * plain / 10000,
+                 f"q8: a quarter of the bytes {name}", f"{sent} of {plain}")
+    tap.note(f"q8: loss {got[-1]:.4f}, {done[-1]['test_accuracy']:.3f} after "
+             f"{rows[-1]['took_s']:.1f} s")
+
+
+def wait_step(cluster, process, least):
+    """Lines of the running training, until it has done so many steps."""
+    rows, until = [], time.monotonic() + 40
+    while time.monotonic() < until:
+        line = process.stdout.readline()
+        if not line:
+            break
+        rows.append(json.loads(line))
+        if rows[-1]["step"] >= least:
+            break
+    return rows
+
+
+def check_kills(tap, cluster):
+    path = cluster.write("kills.yaml", yaml(
+        "kills", 2, PASSES, training=", microbatches: 1, checkpoint: {steps: 5}"))
+    process = cluster.start("train", path, "-o", "json", "-f",
+                            f"{cluster.folder}/kills.onnx")
+    rows = wait_step(cluster, process, PASSES * STEPS // 4)
+    cluster.kill("local-2")
+    began = time.monotonic()
+    step = rows[-1]["step"]
+    rows += wait_step(cluster, process, step + 5)
+    tap.note(f"5 steps on after {time.monotonic() - began:.1f} s")
+    cluster.kill("coordinator")
+    out, err = process.communicate(timeout=60)
+    rows += lines(out)
+    end = rows[-1]
+    tap.case(process.returncode == 0 and end["phase"] == "end" and
+             end["steps"] == PASSES * STEPS,
+             "a board and the coordinator killed: it ends by itself", err)
+    tap.case(any(r["phase"] == "resume" for r in rows),
+             "it says that it goes on from a checkpoint")
+    tap.case(end.get("test_accuracy", 0) >= RIGHT,
+             "and learns what it would have learnt", end)
+    tap.case(os.path.getsize(f"{cluster.folder}/kills.onnx") > 10000,
+             "the trained model is written")
+
+
+def content(cluster, name):
+    with open(f"{cluster.folder}/{name}.onnx", "rb") as f:
+        return f.read()
+
+
+def check_resume(tap, cluster):
+    """A run that was stopped ends in the bits of one that was not."""
+    text = yaml("again", 2, 4, training=", microbatches: 1, shares: equal")
+    rc, _, err = train(cluster, "again", text)
+    tap.case(rc == 0, "a run that nobody stops", err)
+    whole = content(cluster, "again")
+    path = cluster.write("again.yaml", text)
+    process = cluster.start("train", path, "-o", "json")
+    wait_step(cluster, process, 5)
+    rc, _, err = cluster.ctl("train", "--stop", "-m", "again", timeout=60)
+    process.communicate(timeout=60)
+    tap.case(rc == 0 and process.returncode == 1, "--stop stops it", err)
+    rc, rows, err = train(cluster, "again", open(path).read(), "--resume")
+    tap.case(rc == 0 and rows[-1]["steps"] == 4 * STEPS,
+             "--resume goes on to the end", err)
+    tap.case(content(cluster, "again") == whole,
+             "with the weights of the run that nobody stopped, bit for bit")
+    rc, out, err = cluster.ctl("train", path, "--nope")
+    tap.case(rc == 2, "an option that is none", err)
+    rc, _, err = cluster.ctl("evaluate", path, timeout=60)
+    tap.case(rc == 0, "evaluate", err)
+
+
+def main():
+    tap = Tap()
+    with Cluster(2) as cluster:
+        err = bars.prepare(cluster, TRAIN, TEST)
+        tap.case(not err, "a model to train", err)
+        check_codecs(tap, cluster, *check_forms(tap, cluster))
+        check_kills(tap, cluster)
+        if not IS_SLOW:  # the same work by the same threads once more
+            check_resume(tap, cluster)
+    tap.end()
+
+
+main()

@@ -1,0 +1,346 @@
+#include "tests/lib/heap.h"
+#include "tests/lib/run_graph.h"
+#include "tests/lib/unit.h"
+
+#include "base/mem.h"
+#include "base/store.h"
+#include "config/cluster.h"
+#include "graph/infer.h"
+#include "onnx/zoo.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct graph *make(const char *name, struct zoo_options options)
+{
+    struct err err = {.text = ""};
+    struct graph *graph = NULL;
+
+    if (zoo_make(name, &options, &graph, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(graph_check(graph, &err), 0);
+    return graph;
+}
+
+/* ---- sizes of the published nets ---------------------------------------- */
+
+static double macs_of(struct graph *g)
+{
+    double macs = 0;
+    struct err err;
+
+    assert_int_equal(infer_bind_batch(g, 1, &err), 0);
+    assert_int_equal(infer_graph(g, &err), 0);
+    for (size_t k = 0; k < g->n_ops; k++) {
+        struct op_cost cost;
+
+        infer_cost(g, &g->ops[k], &cost);
+        macs += cost.macs;
+    }
+    return macs;
+}
+
+/* Parameters that are published: torchvision 0.13 for ImageNet; prototypes 2
+ * and 4 for MobileNetV2 and cifar10_quick; kuangliu/pytorch-cifar for the
+ * others of CIFAR; Caffe's for lenet. alexnet is one stream: conv 17,472 +
+ * 153,728 + 221,376 + 331,968 + 221,312, dense 25,694,208 + 16,781,312 +
+ * 4,097,000. */
+static const struct {
+    const char *name;
+    const char *form;
+    int64_t parameters;
+    double mmacs; /* 0: nobody says */
+} published[] = {
+    {"alexnet", "imagenet", 47518376, 0},
+    {"cifar10_quick", "cifar", 145578, 12.4},
+    {"lenet", "mnist", 431080, 2.3},
+    {"mobilenetv2", "imagenet", 3504872, 300.8},
+    {"mobilenetv2", "cifar", 2296922, 91.2},
+    {"resnet18", "imagenet", 11689512, 1814.1},
+    {"resnet18", "cifar", 11173962, 555.4},
+    {"resnet50", "imagenet", 25557032, 4089.2},
+    {"resnet50", "cifar", 23520842, 1297.8},
+    {"vgg11", "imagenet", 132863336, 7609.1},
+    {"vgg11_bn", "imagenet", 132868840, 7609.1},
+    {"vgg11_bn", "cifar", 9231114, 0},
+    {"vgg16", "imagenet", 138357544, 15470.3},
+    {"vgg16_bn", "imagenet", 138365992, 15470.3},
+    {"vgg16_bn", "cifar", 14728266, 313.2},
+};
+#define N_PUBLISHED (sizeof(published) / sizeof(published[0]))
+
+static void the_list_says_what_is_published(void **state)
+{
+    struct zoo_entry e;
+
+    (void)state;
+    for (size_t k = 0; k < N_PUBLISHED; k++) {
+        size_t i = 0;
+
+        while (zoo_list(i, &e) && (strcmp(e.name, published[k].name) != 0 ||
+                                   strcmp(e.form, published[k].form) != 0)) {
+            i++;
+        }
+        assert_true(zoo_list(i, &e));
+        assert_int_equal(e.parameters, published[k].parameters);
+        assert_true(published[k].mmacs <= 0 ||
+                    fabs(e.mmacs - published[k].mmacs) < 0.05);
+    }
+}
+
+static void all_are_as_the_list_says(void **state)
+{
+    struct zoo_entry e;
+
+    (void)state;
+    for (size_t i = 0; zoo_list(i, &e); i++) {
+        if (e.parameters > 100000000) {
+            continue; /* half a gigabyte; tests/system/zoo.py has them */
+        }
+        struct graph *g = make(
+            e.name, (struct zoo_options){
+                        .seed = 1, .form = e.form, .init = ZOO_INIT_RANDOM});
+        double macs = macs_of(g);
+        const struct value *out = &g->values[g->outputs[0]];
+
+        if (zoo_parameters(g) != e.parameters ||
+            fabs(macs / 1e6 - e.mmacs) >= 0.0501) {
+            fail_msg("%s, %s: %lld parameters, %.3f MMAC", e.name, e.form,
+                     (long long)zoo_parameters(g), macs / 1e6);
+        }
+        assert_int_equal(out->shape.dims[1], e.classes);
+        graph_free(g);
+    }
+}
+
+static void alexnet_has_the_prototypes_map(void **state)
+{
+    struct graph *g = make("alexnet", (struct zoo_options){.seed = 1});
+    const struct value *weight = &g->values[graph_find_value(g, "fc1.weight")];
+
+    (void)state;
+    assert_int_equal(weight->shape.dims[0], 4096);
+    assert_int_equal(weight->shape.dims[1], 7 * 7 * 128);
+    graph_free(g);
+}
+
+/* ---- the same everywhere, and usable ------------------------------------ */
+
+/* A digest written down: another machine, compiler or option that made other
+ * bits would be seen here. */
+static void the_same_bits_on_every_machine(void **state)
+{
+    const struct zoo_options options = {.seed = 7,
+                                        .init = ZOO_INIT_RANDOM,
+                                        .classes = 10,
+                                        .input = {3, 32, 32}};
+    struct graph *g = make("mobilenetv2", options);
+    struct digest chain[2] = {{{0}}, {{0}}}; /* of all before, of one more */
+    char hex[DIGEST_HEX];
+
+    (void)state;
+    for (size_t i = 0; i < g->n_values; i++) {
+        const struct tensor *t = &g->values[i].data;
+
+        if (t->blob != NULL) {
+            digest_of(t->data, tensor_bytes(t), &chain[1]);
+            digest_of(chain, sizeof(chain), &chain[0]);
+        }
+    }
+    digest_hex(&chain[0], hex);
+    assert_string_equal(hex, "cfe613b9372c1dd15da9a6881239671c24d74baf65f0"
+                             "f7ff90ea5e58e3e5826e");
+    graph_free(g);
+}
+
+static void a_seed_changes_the_weights(void **state)
+{
+    struct zoo_options options = {
+        .seed = 1, .classes = 3, .input = {1, 32, 32}};
+    struct graph *a = make("alexnet", options);
+    struct graph *b;
+    const struct tensor *wa =
+        &a->values[graph_find_value(a, "fc3.weight")].data;
+    const struct tensor *wb;
+
+    (void)state;
+    options.seed = 2;
+    b = make("alexnet", options);
+    wb = &b->values[graph_find_value(b, "fc3.weight")].data;
+    assert_memory_not_equal(wa->data, wb->data, tensor_bytes(wa));
+    graph_free(a);
+    graph_free(b);
+}
+
+/* Numbers of ordinary size come out, others for other inputs. */
+static void run_once(const struct zoo_entry *e, enum zoo_init init)
+{
+    struct zoo_options options = {.seed = 3, .init = init, .form = e->form};
+    struct graph *g;
+    struct tensor in = {.blob = NULL};
+    struct tensor out[2];
+    struct shape shape;
+    double most = 0;
+    struct err err;
+    float *x;
+
+    if (e->parameters > 1000000) { /* quicker */
+        options.width = 0.25;
+    }
+    if (e->input[1] == 224) {
+        memcpy(options.input, (int64_t[]){3, 64, 64}, sizeof(options.input));
+    }
+    g = make(e->name, options);
+    assert_int_equal(infer_bind_batch(g, 1, &err), 0);
+    assert_int_equal(infer_graph(g, &err), 0);
+    shape = g->values[g->inputs[0]].shape;
+    assert_int_equal(tensor_init(&in, DTYPE_F32, &shape), 0);
+    x = in.data;
+    for (int k = 0; k < 2; k++) {
+        for (int64_t i = 0; i < tensor_count(&in); i++) {
+            x[i] = (float)((i * 7 + k * i * i) % 101) / 50.0f - 1.0f;
+        }
+        run_graph(g, &in, &out[k]);
+        assert_int_equal(tensor_count(&out[k]), e->classes);
+        for (int64_t i = 0; i < e->classes; i++) {
+            most = fmax(most, fabs(tensor_get(&out[k], i)));
+        }
+    }
+    if (!(most > 1e-4 && most < 1e3)) {
+        fail_msg("%s, %s, init %d: up to %g", e->name, e->form, (int)init,
+                 most);
+    }
+    assert_memory_not_equal(out[0].data, out[1].data, tensor_bytes(&out[0]));
+    tensor_deinit(&out[0]);
+    tensor_deinit(&out[1]);
+    tensor_deinit(&in);
+    graph_free(g);
+}
+
+static void all_of_them_run(void **state)
+{
+    struct zoo_entry e;
+
+    (void)state;
+    for (size_t i = 0; zoo_list(i, &e); i++) {
+        run_once(&e, ZOO_INIT_RANDOM);
+        run_once(&e, ZOO_INIT_TRAIN);
+    }
+}
+
+/* What a picture becomes is said in the words of cluster.yaml. */
+static void pictures_are_described(void **state)
+{
+    struct zoo_entry e;
+
+    (void)state;
+    for (size_t i = 0; zoo_list(i, &e); i++) {
+        struct zoo_options options = {.form = e.form};
+        struct cluster_input input;
+        struct config_errors errors;
+        struct graph *g;
+        const char *text;
+
+        if (e.parameters > 1000000) {
+            options.width = 0.1;
+        }
+        g = make(e.name, options);
+        text = graph_meta(g, "edged.input");
+        assert_true((text != NULL) == (e.input[1] > 0));
+        if (text != NULL && cluster_read_input(text, strlen(text), "model",
+                                               &input, &errors) < 0) {
+            fail_msg("%s, %s: %s", e.name, e.form, text);
+        }
+        assert_true(text == NULL ||
+                    (input.width == e.input[2] && input.height == e.input[1] &&
+                     (input.color == CLUSTER_COLOR_GRAY) == (e.input[0] == 1)));
+        graph_free(g);
+    }
+}
+
+/* ---- refused ------------------------------------------------------------ */
+
+static void refused(void **state)
+{
+    static const int layers[17] = {4, 0};
+    static const struct {
+        const char *name;
+        struct zoo_options options;
+        int rc;
+        const char *says;
+    } rows[] = {
+        {"vgg19", {.seed = 1}, EDGE_ENOENT, "mean \"vgg11\"? (of alexnet, c"},
+        {"xyz", {.seed = 1}, EDGE_ENOENT, "\"xyz\" (of alexnet, c"},
+        {"vgg16",
+         {.form = "cifr"},
+         EDGE_ENOENT,
+         "no form \"cifr\". Did you mean \"cifar\"? (of imagenet, cifar)"},
+        {"vgg16", {.width = -1}, EDGE_EINVAL, "width"},
+        {"vgg16", {.width = 17}, EDGE_EINVAL, "width"},
+        {"vgg16", {.hidden = layers, .n_hidden = 1}, EDGE_EINVAL, "hidden"},
+        {"vgg16", {.input = {784}}, EDGE_EINVAL, "3x224x224"},
+        {"mlp", {.width = 0.5}, EDGE_EINVAL, "--hidden"},
+        {"mlp", {.hidden = layers, .n_hidden = 2}, EDGE_EINVAL, "hidden"},
+        {"mlp", {.hidden = layers, .n_hidden = 17}, EDGE_EINVAL, "hidden"},
+        {"mlp", {.input = {65537}}, EDGE_EINVAL, "one length"},
+        {"mlp", {.input = {1024, 4096, 4096}}, EDGE_ETOOBIG, "one ONNX file"},
+        {"vgg16", {.input = {3, 31, 224}}, EDGE_EINVAL, "\"pool5\""},
+        {"alexnet", {.input = {3, 64, 4}}, EDGE_EINVAL, "too small"},
+        {"vgg16", {.input = {3, 1024, 1024}}, EDGE_ETOOBIG, "2 GiB"},
+        {"resnet50", {.input = {3, 0, 224}}, EDGE_EINVAL, "3x224x224"},
+        {"resnet50", {.input = {3, 224, 5000}}, EDGE_EINVAL, "3x224x224"},
+        {"resnet50", {.classes = 65537}, EDGE_EINVAL, "classes"},
+        {"resnet50", {.classes = -1}, EDGE_EINVAL, "classes"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct graph *graph = NULL;
+        struct err err = {.text = ""};
+
+        assert_int_equal(zoo_make(rows[i].name, &rows[i].options, &graph, &err),
+                         rows[i].rc);
+        if (strstr(err.text, rows[i].says) == NULL) {
+            fail_msg("%s: %s", rows[i].name, err.text);
+        }
+        assert_null(graph);
+    }
+}
+
+static int make_small(void *arg)
+{
+    const struct zoo_options options = {
+        .width = 0.02, .classes = 2, .input = {1, 32, 32}};
+    struct graph *graph = NULL;
+    struct err err;
+    int rc = zoo_make("alexnet", &options, &graph, &err);
+
+    (void)arg;
+    graph_free(rc == 0 ? graph : NULL);
+    return rc;
+}
+
+static void survives_no_memory(void **state)
+{
+    (void)state;
+    assert_true(heap_each(make_small, NULL) > 60);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_list_says_what_is_published),
+        cmocka_unit_test(all_are_as_the_list_says),
+        cmocka_unit_test(alexnet_has_the_prototypes_map),
+        cmocka_unit_test(the_same_bits_on_every_machine),
+        cmocka_unit_test(a_seed_changes_the_weights),
+        cmocka_unit_test(all_of_them_run),
+        cmocka_unit_test(pictures_are_described),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(survives_no_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
