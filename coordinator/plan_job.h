@@ -60,6 +60,33 @@ const struct value *plan_links_value(const struct working *w,
  * codecs cost. */
 int plan_auto(struct working *w, const bool *is_auto, struct err *err);
 
+struct plan_trial {        /* what codecs are tried with */
+    struct chain *chain;   /* with the codecs that links had */
+    struct tensor *inputs; /* n_inputs times n_ports */
+    struct blob *pictures; /* of the user; NULL: the inputs are seeded */
+    size_t n_inputs;
+    size_t n_ports;
+    size_t n_outputs;
+};
+struct plan_trial_rates {
+    double bytes_per_s;
+    double macs_per_s;
+};
+/* plan_trial.c: as many inputs as there is time for, at most inputs_max; for
+ * plan_trial_deinit(), whatever comes back. */
+int plan_trial_init(struct plan_trial *t, const struct working *w,
+                    size_t inputs_max, struct err *err);
+void plan_trial_deinit(struct plan_trial *t); /* fine on a zeroed one */
+/* Input k through the shards; *first is their first output, for
+ * tensor_deinit(). */
+int plan_trial_run(struct plan_trial *t, size_t k, struct tensor *first,
+                   struct err *err);
+/* Bytes a second, the least of all pairs of devices that the link may join;
+ * infinite where all stays on one device. */
+double plan_trial_link(const struct working *w, const struct part_link *link);
+/* The least of all boards. */
+struct plan_trial_rates plan_trial_board(const struct working *w);
+
 /* plan_devices.c: who gets which shard; EDGE_ENOFIT: it needs more than was
  * reckoned. */
 int plan_devices(struct working *w, const Edged__Placement *spec,
