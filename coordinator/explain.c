@@ -239,34 +239,38 @@ static uint64_t port_bytes(const Edged__Port *port)
 }
 
 static Edged__PlanLink *find_link(Edged__PlanExplain *message, const char *from,
-                                  const char *to)
+                                  const char *to, const char *codec)
 {
     for (size_t i = 0; i < message->n_links; i++) {
-        if (strcmp(message->links[i]->from, from) == 0 &&
-            strcmp(message->links[i]->to, to) == 0) {
-            return message->links[i];
+        Edged__PlanLink *link = message->links[i];
+
+        if (strcmp(link->from, from) == 0 && strcmp(link->to, to) == 0 &&
+            strcmp(link->codec, codec) == 0) {
+            return link;
         }
     }
     return NULL;
 }
 
-static char *codec_of(const Edged__Link *link)
+/* Empty for values as they are. */
+static const char *codec_of(const Edged__Link *link, char text[CODEC_TEXT])
 {
-    char text[CODEC_TEXT];
     struct codec codec;
 
     if (link->codec == 0 || codec_from_id(link->codec, &codec) < 0) {
-        return mem_strdup("");
+        return "";
     }
-    return mem_strdup(codec_text(&codec, text));
+    return codec_text(&codec, text);
 }
 
-/* All that goes from one to another is one link. */
+/* All that goes from one to another in one codec is one link. */
 static int add_link(Edged__PlanExplain *message, const char *from,
                     const char *to, const Edged__Port *port,
                     const Edged__Link *how)
 {
-    Edged__PlanLink *link = find_link(message, from, to);
+    char text[CODEC_TEXT];
+    const char *codec = codec_of(how, text);
+    Edged__PlanLink *link = find_link(message, from, to, codec);
 
     if (link == NULL) {
         link = mem_new(Edged__PlanLink);
@@ -277,7 +281,7 @@ static int add_link(Edged__PlanExplain *message, const char *from,
         message->links[message->n_links++] = link;
         link->from = mem_strdup(from);
         link->to = mem_strdup(to);
-        link->codec = codec_of(how);
+        link->codec = mem_strdup(codec);
         if (link->from == NULL || link->to == NULL || link->codec == NULL) {
             return EDGE_ENOMEM;
         }

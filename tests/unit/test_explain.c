@@ -5,6 +5,7 @@
 
 #include "base/blob.h"
 #include "base/mem.h"
+#include "codec/codec.h"
 #include "coordinator/explain.h"
 #include "coordinator/plan/choose.h"
 #include "wire/msg.h"
@@ -153,6 +154,36 @@ static void test_the_message_comes_through(void **state)
     blob_unref(blob);
 }
 
+/* Three inputs to one shard, one of them coded. */
+static void test_each_codec_between_two_shards_is_a_link(void **state)
+{
+    struct fixture *f = *state;
+    Edged__TensorMeta tensor = EDGED__TENSOR_META__INIT;
+    Edged__Port port = EDGED__PORT__INIT;
+    Edged__Shard shard = EDGED__SHARD__INIT;
+    Edged__Link links[3] = {EDGED__LINK__INIT, EDGED__LINK__INIT,
+                            EDGED__LINK__INIT};
+    struct codec q8 = {.kind = CODEC_Q8, .zstd = true};
+
+    port.tensor = &tensor;
+    shard.id = 1;
+    shard.name = (char *)(uintptr_t) "s0";
+    for (size_t i = 0; i < 3; i++) {
+        links[i].to_shard = 1;
+        links[i].port = (uint32_t)i;
+    }
+    links[1].codec = codec_id(&q8);
+    f->spec.n_shards = 1;
+    f->spec.shards = (Edged__Shard *[]){&shard};
+    f->spec.n_inputs = f->spec.n_entries = 3;
+    f->spec.inputs = (Edged__Port *[]){&port, &port, &port};
+    f->spec.entries = (Edged__Link *[]){&links[0], &links[1], &links[2]};
+    plan(f, HEAD MODEL);
+    assert_int_equal(f->message->n_links, 2);
+    assert_string_equal(f->message->links[0]->codec, "");
+    assert_string_equal(f->message->links[1]->codec, "q8+zstd");
+}
+
 static int make(void *arg)
 {
     struct fixture *f = arg;
@@ -179,6 +210,7 @@ int main(void)
         T(test_every_other_shape_has_figures_or_a_reason),
         T(test_written_stages_keep_their_names),
         T(test_the_message_comes_through),
+        T(test_each_codec_between_two_shards_is_a_link),
         T(test_every_allocation_may_fail),
     };
 
