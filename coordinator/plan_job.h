@@ -56,9 +56,13 @@ int plan_chain(const struct working *w, struct chain **chain, struct err *err);
 /* What goes along a link. */
 const struct value *plan_links_value(const struct working *w,
                                      const struct part_link *link);
+/* False where values go as they are, whatever the file says. */
+bool plan_links_may_code(const struct working *w, const struct part_link *link);
 /* plan_auto.c: codecs[i] where is_auto[i], from what links can do and what the
  * codecs cost. */
 int plan_auto(struct working *w, const bool *is_auto, struct err *err);
+/* plan_zstd.c: zstd on top of the codecs, as links.zstd says. */
+int plan_zstd(struct working *w, struct err *err);
 
 struct plan_trial {        /* what codecs are tried with */
     struct chain *chain;   /* with the codecs that links had */

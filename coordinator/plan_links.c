@@ -1,9 +1,9 @@
 /*
  * How values travel between shards: the codec of each link, as the stage that
- * sends says, or `links` where it says nothing. A tile's own values that go
- * from one of its shards to the next stay as they are, for they stay on its
- * device; so do the model's outputs, which are the users'. Its inputs have a
- * key of their own.
+ * sends says, or `links` where it says nothing; and zstd on top. A tile's own
+ * values that go from one of its shards to the next stay as they are, for they
+ * stay on its device; so do the model's outputs, which are the users'. Its
+ * inputs have a key of their own.
  */
 #include "coordinator/plan_job.h"
 
@@ -12,33 +12,45 @@
 
 #include <string.h>
 
+/* From a part of a stage to a part of the same. */
+static bool is_within(const struct working *w, const struct part_link *link)
+{
+    const struct piece *from;
+    const struct piece *to;
+
+    if (link->from == PARTS_OUTSIDE || link->to == PARTS_OUTSIDE) {
+        return false;
+    }
+    from = &w->pieces[link->from];
+    to = &w->pieces[link->to];
+    return from->stage == to->stage && from->role == PIECE_PART &&
+           to->role == PIECE_PART;
+}
+
+bool plan_links_may_code(const struct working *w, const struct part_link *link)
+{
+    bool is_own = is_within(w, link) &&
+                  w->pieces[link->from].index == w->pieces[link->to].index;
+
+    return link->to != PARTS_OUTSIDE && !is_own &&
+           plan_links_value(w, link)->dtype == DTYPE_F32;
+}
+
+/* Of a link that may have one. */
 static struct cluster_codec codec_of(const struct working *w,
                                      const struct part_link *link)
 {
     const struct cluster *cluster = w->job->cluster;
     const struct cluster_stage *stage = NULL;
-    const struct piece *from;
-    const struct piece *to;
 
-    if (link->to == PARTS_OUTSIDE) {
-        return (struct cluster_codec){.is_given = true};
-    }
     if (link->from == PARTS_OUTSIDE) {
         return cluster->links.input;
     }
-    from = &w->pieces[link->from];
-    to = &w->pieces[link->to];
     if (cluster->n_stages > 0) {
-        stage = &cluster->stages[from->stage];
+        stage = &cluster->stages[w->pieces[link->from].stage];
     }
-    if (from->stage == to->stage && from->role == PIECE_PART &&
-        to->role == PIECE_PART) {
-        if (from->index == to->index) {
-            return (struct cluster_codec){.is_given = true};
-        }
-        if (stage != NULL && stage->tile.codec.is_given) {
-            return stage->tile.codec;
-        }
+    if (is_within(w, link) && stage != NULL && stage->tile.codec.is_given) {
+        return stage->tile.codec;
     }
     return stage != NULL && stage->codec.is_given ? stage->codec
                                                   : cluster->links.codec;
@@ -142,15 +154,15 @@ static enum likeness likeness_of(const struct working *w)
 static void take_codecs(struct working *w, bool *is_auto, bool *any)
 {
     for (size_t i = 0; i < w->parts.n_links; i++) {
-        struct cluster_codec codec = codec_of(w, &w->parts.links[i]);
-        bool is_float =
-            plan_links_value(w, &w->parts.links[i])->dtype == DTYPE_F32;
+        const struct part_link *link = &w->parts.links[i];
+        struct cluster_codec codec = {0};
 
-        is_auto[i] = codec.is_auto && is_float;
-        *any = *any || is_auto[i];
-        if (is_float) {
-            w->codecs[i] = codec.codec;
+        if (plan_links_may_code(w, link)) {
+            codec = codec_of(w, link);
         }
+        is_auto[i] = codec.is_auto;
+        *any = *any || is_auto[i];
+        w->codecs[i] = codec.codec;
     }
 }
 
@@ -170,6 +182,9 @@ int plan_links(struct working *w, Edged__Placement *spec, struct err *err)
         rc = plan_auto(w, is_auto, err);
     }
     mem_free(is_auto);
+    if (rc == 0) {
+        rc = plan_zstd(w, err);
+    }
     for (size_t i = 0; i < w->parts.n_links && rc == 0; i++) {
         if (!codec_is_plain(&w->codecs[i])) {
             write_codec(w, spec, i);

@@ -169,9 +169,9 @@ struct cluster_links {
     struct cluster_codec codec;
     struct cluster_codec input; /* of the model's inputs */
     double max_loss;
-    char *calibrate; /* a folder of pictures, or of .npy; NULL: none */
-    enum cluster_switch zstd;
-    uint64_t max_frame; /* bytes */
+    char *calibrate;          /* a folder of pictures, or of .npy; NULL: none */
+    enum cluster_switch zstd; /* on top of codecs that do not have it */
+    uint64_t max_frame;       /* bytes */
 };
 
 struct cluster_health {

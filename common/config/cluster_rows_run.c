@@ -104,15 +104,15 @@ static const struct read_row link_rows[] = {
     {.key = "calibrate",
      .type = READ_PATH,
      FIELD(links, calibrate),
-     .help = "a folder of pictures, or .npy, that codec: auto is tried on; "
-             "relative to this file's folder"},
+     .help = "a folder of pictures, or .npy, that codec: auto and zstd: auto "
+             "are tried on; relative to this file's folder"},
     {.key = "zstd",
      .type = READ_CHOICE,
      FIELD(links, zstd),
      .words = switches,
-     .initial = "auto",
-     .help = "compress what travels; auto: where the link is slower",
-     .flags = READ_LATER},
+     .initial = "off",
+     .help = "compress what travels, on top of the codecs; auto: where the "
+             "link is slower than that; predictions leave it out"},
     {.key = "max_frame",
      .type = READ_BYTES,
      FIELD(links, max_frame),

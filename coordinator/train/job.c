@@ -90,6 +90,12 @@ static int check_stages(const struct cluster *cluster, const char *file,
 {
     int rc = check_codec(&cluster->links.codec, file, err);
 
+    if (rc == 0 && cluster->links.zstd == CLUSTER_SWITCH_AUTO) {
+        rc = err_set(err, EDGE_EUNSUPPORTED,
+                     "%.100s: \"links.zstd: auto\" is for links of inference "
+                     "and cannot be used in training. Write on or off",
+                     file);
+    }
     for (size_t i = 0; i < cluster->n_stages && rc == 0; i++) {
         const struct cluster_stage *stage = &cluster->stages[i];
 

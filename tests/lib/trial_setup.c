@@ -125,8 +125,10 @@ static void add_codecs(struct trial_home *home, struct text *yaml,
     static const char *const lossy[] = {"q8", "q4/channel+runs",
                                         "sparse:30%+fp16", "fp16+zstd",
                                         "q8+runs+zstd"};
+    static const char *const switches[] = {"off", "on", "auto"};
     uint64_t draw = home->trial->seed * UINT64_C(0xd1342543de82ef95);
     const char *between = "fp32+zstd";
+    const char *zstd = switches[(draw >> 40) % 3];
     const char *input = (draw >> 56) % 2 == 0 ? "q8" : "fp32+zstd";
 
     if ((draw >> 60) % 3 != 0) {
@@ -140,7 +142,8 @@ static void add_codecs(struct trial_home *home, struct text *yaml,
         between = input = "fp32+zstd";
         code_models(home, NULL, 0, "fp32", "fp32");
     }
-    add(yaml, "links: {codec: %s, input: %s}\n", between, input);
+    add(yaml, "links: {codec: %s, input: %s, zstd: %s}\n", between, input,
+        zstd);
 }
 
 /* ---- all of it ----------------------------------------------------------- */

@@ -53,6 +53,8 @@ def check_forms(tap, cluster):
         "one": yaml("one", 1, 2, training=", microbatches: 2"),
         "stages": yaml("stages", 2, 2, bars.STAGES, ", microbatches: 2"),
         "replicas": yaml("replicas", 2, 2, training=", microbatches: 1"),
+        "zstd": yaml("zstd", 2, 2, "links: {zstd: on}\n" + bars.STAGES,
+                     ", microbatches: 2"),
     }
     found, accuracy = {}, 0
     for name, text in forms.items():
@@ -68,7 +70,7 @@ def check_forms(tap, cluster):
         tap.note(f"{name}: {done[-1]['test_accuracy']:.3f} after "
                  f"{rows[-1]['took_s']:.1f} s")
     want = found.get("one", [])
-    for name in ("stages", "replicas"):
+    for name in ("stages", "replicas", "zstd"):
         got = found.get(name, [])
         tap.case(len(got) == 2 and
                  all(abs(a - b) <= 1e-3 * abs(b) for a, b in zip(got, want)),
@@ -99,6 +101,11 @@ def check_codecs(tap, cluster, want, accuracy):
     rc, _, err = cluster.ctl("train", path, timeout=60)
     tap.case(rc != 0 and "auto.yaml:4:16: " in err and "such as q8" in err,
              "codec: auto is refused, with its place", err)
+    path = cluster.write("zstd-auto.yaml", yaml(
+        "auto", 2, 1, "links: {zstd: auto}\n" + bars.STAGES))
+    rc, _, err = cluster.ctl("train", path, timeout=60)
+    tap.case(rc != 0 and "zstd-auto.yaml: " in err and "on or off" in err,
+             "zstd: auto is refused", err)
     around = [bytes_of(rows, k) for k in ("reduce_bytes", "reduce_plain")]
     links = [bytes_of(rows, k) - r
              for k, r in zip(("sent_bytes", "plain_bytes"), around)]

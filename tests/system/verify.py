@@ -73,6 +73,20 @@ def lossy(tap, c):
          BASE + "links: {codec: fp16+zstd}\n" + TWO % "",
          lambda r: r["loss"]["same_first_choice"] == r["loss"]["inputs"],
          IMAGES)
+    good(tap, c, "zstd on every link, and the model's own bits all the same",
+         BASE + "links: {zstd: on}\n" + TWO % "",
+         lambda r: [k["codec"] for k in r["links"]] == ["fp32+zstd"] * 2 and
+         r["shards"]["same_bits"] == r["shards"]["inputs"] and
+         r["loss"]["largest_difference"] == 0 and
+         all(k["largest_change"] == 0 for k in r["links"]), IMAGES)
+    good(tap, c, "zstd on top of what the stage says",
+         BASE + "links: {zstd: on}\n" + TWO % ", codec: q4+runs",
+         lambda r: [k["codec"] for k in r["links"]] ==
+         ["fp32+zstd", "q4+runs+zstd"] and
+         r["shards"]["same_bits"] == r["shards"]["inputs"], IMAGES)
+    good(tap, c, "zstd: auto, tried on a picture",
+         BASE + f"links: {{zstd: auto, calibrate: {IMAGES}}}\n" + TWO % "",
+         lambda r: r["cluster"]["same_bits"] == r["cluster"]["inputs"], IMAGES)
     good(tap, c, "auto: 8 bits or 16, and no choice changes",
          BASE + "links: {codec: auto, input: auto}\n" + TWO % "",
          lambda r: len(r["links"]) == 2 and
