@@ -32,7 +32,7 @@ static int make_form(const struct cluster *cluster, const char *model_path,
     if (rc == 0 && graph->n_inputs != 1) {
         rc = err_set(err, EDGE_ECONFIG,
                      "links.calibrate: %s has %zu inputs, and a picture is "
-                     "one. Leave it out: codec: auto then tries seeded inputs",
+                     "one. Leave it out: auto then tries seeded inputs",
                      model_path, graph->n_inputs);
     }
     if (rc == 0) {
