@@ -332,10 +332,34 @@ static int write_model(struct train *t, const Edged__TrainReply *reply,
     return rc;
 }
 
+/* "lenet-trained.svg" beside "lenet-trained.onnx". That it cannot be written
+ * is no reason to fail what has been trained. */
+static int write_curve(const Edged__TrainReply *reply, const char *model,
+                       char **path, struct err *err)
+{
+    size_t n = strlen(model);
+
+    if (reply->n_passes == 0) {
+        return 0;
+    }
+    n -= n > 5 && strcmp(model + n - 5, ".onnx") == 0 ? 5 : 0;
+    *path = mem_printf("%.*s.svg", (int)n, model);
+    if (*path == NULL) {
+        return err_set(err, EDGE_ENOMEM, "out of memory");
+    }
+    if (train_curve_write(reply, *path, err) < 0) {
+        (void)fprintf(stderr, "no curve: %s\n", err->text);
+        mem_free(*path);
+        *path = NULL;
+    }
+    return 0;
+}
+
 static int end(struct train *t, const struct msg *msg, struct err *err)
 {
     const Edged__TrainReply *reply = msg->env->train_reply;
     char *path = NULL;
+    char *curve = NULL;
     int rc = reply->code < 0 ? refuse(reply, err) : 0;
 
     train_print_clear(&t->print);
@@ -346,10 +370,14 @@ static int end(struct train *t, const struct msg *msg, struct err *err)
     if (rc == 0 && reply->model != NULL) {
         rc = write_model(t, reply, &path, err);
     }
+    if (rc == 0 && path != NULL) {
+        rc = write_curve(reply, path, &curve, err);
+    }
     if (rc == 0) {
-        rc = train_print_end(&t->print, reply, path, err);
+        rc = train_print_end(&t->print, reply, path, curve, err);
     }
     mem_free(path);
+    mem_free(curve);
     return rc;
 }
 

@@ -43,8 +43,14 @@ int train_print_progress(struct train_print *p,
                          const Edged__TrainProgress *progress, struct err *err);
 /* Clears the live line: before results or errors are printed. */
 void train_print_clear(struct train_print *p);
-/* The end of it; `path` is the file that was written, or NULL. */
+/* The end of it; the paths are of the files that were written, or NULL. */
 int train_print_end(struct train_print *p, const Edged__TrainReply *reply,
-                    const char *path, struct err *err);
+                    const char *path, const char *curve, struct err *err);
+
+/* ---- train_curve.c: how it went, as a picture -----------------------------
+ */
+
+int train_curve_write(const Edged__TrainReply *reply, const char *path,
+                      struct err *err);
 
 #endif

@@ -21,6 +21,8 @@ struct packing {
     struct origin *origin;
     struct pack *pack;
     struct dataset set;
+    uint64_t sent; /* or there already: whole files, in bytes */
+    uint64_t total;
 };
 
 static int open_store(struct packing *p, struct err *err)
@@ -76,9 +78,13 @@ static int pack_all(struct packing *p, struct digest *manifest, struct err *err)
     return rc < 0 ? rc : pack_finish(p->pack, &p->set, manifest, err);
 }
 
+/* Of the file under way; people are told of all of them. */
 static void on_put(void *arg, uint64_t done, uint64_t total)
 {
-    progress_step(arg, "send", "data", done, total);
+    const struct packing *p = arg;
+
+    (void)total;
+    progress_step(p->progress, "send", "data", p->sent + done, p->total);
 }
 
 static int put(struct packing *p, const struct digest *digest, uint64_t *size,
@@ -90,18 +96,42 @@ static int put(struct packing *p, const struct digest *digest, uint64_t *size,
 
     if (rc == 0) {
         *size = blob->size;
-        rc =
-            client_put(p->client, blob, &again, NULL, on_put, p->progress, err);
+        rc = client_put(p->client, blob, &again, NULL, on_put, p, err);
+    }
+    if (rc == 0) {
+        p->sent += *size;
+        on_put(p, 0, 0);
     }
     blob_unref(blob);
     return rc;
+}
+
+static uint64_t size_of(const struct packing *p, const struct digest *digest)
+{
+    uint64_t size = 0;
+
+    return store_has(p->store, digest, &size) ? size : 0;
+}
+
+static void add_up(struct packing *p, const struct digest *manifest)
+{
+    p->total = size_of(p, &p->set.labels) + size_of(p, manifest);
+    if (p->set.kind == DATASET_RAW) {
+        p->total += size_of(p, &p->set.mean);
+    }
+    for (size_t i = 0; i < p->set.n_shards; i++) {
+        p->total += size_of(p, &p->set.shards[i].digest);
+    }
 }
 
 /* The manifest last, so that it never names what is not there. */
 static int put_all(struct packing *p, struct train_set *set, struct err *err)
 {
     uint64_t size;
-    int rc = put(p, &p->set.labels, &size, err);
+    int rc;
+
+    add_up(p, &set->manifest);
+    rc = put(p, &p->set.labels, &size, err);
 
     if (rc == 0 && p->set.kind == DATASET_RAW) {
         rc = put(p, &p->set.mean, &size, err);

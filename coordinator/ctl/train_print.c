@@ -170,7 +170,7 @@ int train_print_progress(struct train_print *p, const Edged__TrainProgress *at,
 }
 
 static int end_json(const Edged__TrainReply *reply, const char *path,
-                    struct err *err)
+                    const char *curve, struct err *err)
 {
     json_t *line = json_pack(
         "{s:o, s:s, s:I, s:f}", "training", show_json(reply->training), "phase",
@@ -183,15 +183,18 @@ static int end_json(const Edged__TrainReply *reply, const char *path,
     if (path != NULL) {
         (void)json_object_set_new(line, "file", show_json(path));
     }
+    if (curve != NULL) {
+        (void)json_object_set_new(line, "curve", show_json(curve));
+    }
     return show_json_line(line, err);
 }
 
 int train_print_end(struct train_print *p, const Edged__TrainReply *reply,
-                    const char *path, struct err *err)
+                    const char *path, const char *curve, struct err *err)
 {
     train_print_clear(p);
     if (p->ctl->format == CTL_JSON) {
-        return end_json(reply, path, err);
+        return end_json(reply, path, curve, err);
     }
     if (path != NULL) {
         (void)printf("trained %s: %llu steps in %.1f s", reply->training,
@@ -206,6 +209,9 @@ int train_print_end(struct train_print *p, const Edged__TrainReply *reply,
     }
     if (path != NULL) {
         (void)printf(". Written: %s", path);
+    }
+    if (curve != NULL) {
+        (void)printf(", %s", curve);
     }
     (void)printf("\n");
     return 0;

@@ -170,6 +170,10 @@ void trainer_reply(const struct trainer *t, struct io_peer *peer, int rc,
         reply.took_s = last->took_s;
     }
     reply.test_samples = t->kept->test_samples;
+    reply.passes = t->kept->passes;
+    reply.n_passes = t->kept->n_passes;
+    reply.curve = t->kept->curve;
+    reply.n_curve = t->kept->n_curve;
     env.body_case = EDGED__ENVELOPE__BODY_TRAIN_REPLY;
     env.train_reply = &reply;
     (void)admin_send(peer, &env, NULL);

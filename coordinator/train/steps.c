@@ -23,26 +23,6 @@
 
 static void next(struct trainer *t);
 
-/* ---- what it comes to ---------------------------------------------------- */
-
-static void sums_add(struct trainer_sums *sums, const struct trainer_sums *more)
-{
-    sums->loss += more->loss;
-    sums->samples += more->samples;
-    sums->correct += more->correct;
-}
-
-static double mean_loss(const struct trainer_sums *sums)
-{
-    return sums->samples > 0 ? sums->loss / (double)sums->samples : 0;
-}
-
-static double accuracy(const struct trainer_sums *sums)
-{
-    return sums->samples > 0 ? (double)sums->correct / (double)sums->samples
-                             : 0;
-}
-
 static bool is_evaluating(const struct trainer *t)
 {
     return t->kept->test_samples > 0 && t->point.pass > t->point.evaluated;
@@ -324,8 +304,9 @@ static void end_training_step(struct trainer *t)
     t->point.steps++;
     t->point.skipped += isfinite(square) ? 0 : 1;
     t->point.first += t->step_sums.samples;
-    sums_add(&t->pass, &t->step_sums);
-    sums_add(&t->said, &t->step_sums);
+    trainer_sums_add(&t->pass, &t->step_sums);
+    trainer_sums_add(&t->said, &t->step_sums);
+    trainer_curve_step(t);
     if (t->point.first >= t->kept->samples) {
         t->point.first = 0;
         t->point.pass++;
@@ -348,7 +329,7 @@ static bool is_enough(const struct trainer *t)
 
 static void judge(struct trainer *t)
 {
-    double loss = mean_loss(&t->test);
+    double loss = trainer_mean_loss(&t->test);
     struct schedule_state plateau = {.has_best = t->point.has_best,
                                      .best = t->point.best,
                                      .bad = t->point.bad,
@@ -374,23 +355,25 @@ static void end_pass(struct trainer *t)
 
     t->point.evaluated = t->point.pass;
     pass.pass = t->point.pass;
-    pass.loss = mean_loss(&t->pass);
-    pass.accuracy = accuracy(&t->pass);
+    pass.loss = trainer_mean_loss(&t->pass);
+    pass.accuracy = trainer_accuracy(&t->pass);
     pass.rate = t->step.rate;
     pass.took_s =
         t->point.took_s + (double)(io_now_us(t->c->io) - t->began_us) / 1e6;
     if (t->kept->test_samples > 0) {
-        t->point.test_accuracy = pass.test_accuracy = accuracy(&t->test);
-        t->point.test_loss = pass.test_loss = mean_loss(&t->test);
+        t->point.test_accuracy = pass.test_accuracy =
+            trainer_accuracy(&t->test);
+        t->point.test_loss = pass.test_loss = trainer_mean_loss(&t->test);
         judge(t);
     }
     memset(&t->pass, 0, sizeof(t->pass));
+    trainer_curve_pass(t, &pass);
     trainer_say_pass(t, &pass);
 }
 
 static void end_evaluation_step(struct trainer *t)
 {
-    sums_add(&t->test, &t->step_sums);
+    trainer_sums_add(&t->test, &t->step_sums);
     t->tested += t->step_sums.samples;
     if (t->tested >= t->kept->test_samples) {
         end_pass(t);
@@ -481,6 +464,7 @@ void trainer_begin_steps(struct trainer *t)
     t->share_steps = 0;
     t->drifts = 0;
     t->is_done = is_enough(t);
+    trainer_curve_back(t);
     memset(&t->pass, 0, sizeof(t->pass));
     memset(&t->test, 0, sizeof(t->test));
     memset(&t->said, 0, sizeof(t->said));

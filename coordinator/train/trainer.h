@@ -59,6 +59,11 @@ struct trainer_sums {
     uint64_t correct;
 };
 
+void trainer_sums_add(struct trainer_sums *sums,
+                      const struct trainer_sums *more);
+double trainer_mean_loss(const struct trainer_sums *sums); /* 0: of none */
+double trainer_accuracy(const struct trainer_sums *sums);
+
 enum trainer_kind { STEP_TRAINS, STEP_EVALUATES, STEP_APPLIES };
 
 struct trainer {
@@ -122,6 +127,8 @@ struct trainer {
     double square;               /* of them */
     struct trainer_sums pass;    /* of the pass under way */
     struct trainer_sums test;    /* of the evaluation under way */
+    struct trainer_sums bend;    /* of the curve's point under way */
+    uint32_t bend_steps;         /* in it */
     uint64_t tested;             /* samples of it */
     uint64_t share_steps;        /* since shares were looked at */
     uint32_t drifts;             /* looks in a row that found them wrong */
@@ -205,6 +212,15 @@ bool trainer_is_save_due(const struct trainer *t);
 /* A copy, without states; *to is zeroed first. */
 void trainer_copy_point(const Edged__KeptCheckpoint *from,
                         Edged__KeptCheckpoint *to);
+
+/* ---- curve.c: how it went, in bounded space ------------------------------ */
+
+/* A step was trained. */
+void trainer_curve_step(struct trainer *t);
+/* A pass is over. */
+void trainer_curve_pass(struct trainer *t, const Edged__KeptPass *pass);
+/* Forgets what came after the point that is gone on from. */
+void trainer_curve_back(struct trainer *t);
 
 /* ---- say.c --------------------------------------------------------------- */
 

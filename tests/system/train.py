@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bars  # noqa: E402
@@ -161,6 +162,17 @@ def content(cluster, name):
         return f.read()
 
 
+def curve(path):
+    """Dots of both panels, and where the line of the loss begins and ends."""
+    space = "{http://www.w3.org/2000/svg}"
+    root = xml.etree.ElementTree.parse(path).getroot()
+    lines = [p.get("d") for p in root.iter(space + "path")
+             if p.get("class") == "train" and "L" in p.get("d")]
+    xs = [float(at.split()[0]) for at in lines[0][1:].split("L")]
+    first = round(xs[0] - (xs[-1] - 64) / (4 * STEPS), 1)
+    return len(list(root.iter(space + "circle"))), (first, xs[-1])
+
+
 def check_resume(tap, cluster):
     """A run that was stopped ends in the bits of one that was not."""
     text = yaml("again", 2, 4, training=", microbatches: 1, shares: equal")
@@ -178,6 +190,9 @@ def check_resume(tap, cluster):
              "--resume goes on to the end", err)
     tap.case(content(cluster, "again") == whole,
              "with the weights of the run that nobody stopped, bit for bit")
+    dots, ends = curve(rows[-1]["curve"])
+    tap.case(dots == 8 and ends == (64.0, 684.0),
+             "one curve of the whole run", f"{dots} dots, {ends}")
     rc, out, err = cluster.ctl("train", path, "--nope")
     tap.case(rc == 2, "an option that is none", err)
     rc, _, err = cluster.ctl("evaluate", path, timeout=60)

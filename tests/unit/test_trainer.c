@@ -431,6 +431,10 @@ static void steps_follow_one_another(void **state)
     assert_int_equal(reply(f)->steps, 6);
     assert_non_null(reply(f)->model);
     assert_true(fabs(reply(f)->test_accuracy - 0.4) < 1e-6);
+    assert_int_equal(reply(f)->n_curve, 6);
+    assert_true(reply(f)->curve[5]->pass == 2);
+    assert_int_equal(reply(f)->n_passes, 2);
+    assert_true(reply(f)->passes[1]->test_accuracy > 0);
     assert_true(list_is_empty(&f->d.c->placements));
 }
 
@@ -479,6 +483,7 @@ static void a_lost_board_is_done_without(void **state)
     assert_non_null(reply(f));
     assert_int_equal(reply(f)->code, 0);
     assert_int_equal(reply(f)->steps, 6);
+    assert_int_equal(reply(f)->n_curve, 6); /* none twice */
 }
 
 static void what_is_late_is_not_heard(void **state)
