@@ -128,8 +128,8 @@ static const struct read_row model_rows[] = {
     {.key = "sha256",
      .type = READ_DIGEST,
      FIELD(model, sha256),
-     .help = "what the model's file must be",
-     .flags = READ_LATER},
+     .help = "what the model's file must be: as sha256sum prints it; of one "
+             "with external data, as plan -o yaml does"},
     {.key = "format",
      .type = READ_CHOICE,
      FIELD(model, format),

@@ -3,6 +3,7 @@
 
 #include "coordinator/ctl/calibration.h"
 #include "coordinator/ctl/model_file.h"
+#include "coordinator/ctl/model_sum.h"
 #include "coordinator/ctl/report.h"
 
 #include "base/limits.h"
@@ -54,6 +55,18 @@ static int read_yaml(struct deploy *d, struct err *err)
     return rc;
 }
 
+static int check_sum(const struct deploy *d, struct err *err)
+{
+    struct model_sum sum = {.cluster = d->cluster,
+                            .path = d->path,
+                            .yaml = d->yaml,
+                            .model_path = d->model_path,
+                            .model = d->model,
+                            .outcome = "nothing was changed"};
+
+    return model_sum_check(&sum, err);
+}
+
 static int read_files(struct deploy *d, struct err *err)
 {
     const struct cluster_model *model = &d->cluster->model;
@@ -72,10 +85,15 @@ static int read_files(struct deploy *d, struct err *err)
     if (rc == 0 && d->labels_path != NULL) {
         rc = blob_read(d->labels_path, LIMIT_LABELS, &d->labels, err);
     }
-    if (rc == 0) {
-        rc = calibration_read(d->cluster, d->path, d->model_path,
-                              &d->calibration, err);
+    if (rc < 0) {
+        return err_wrap(err, EDGE_ECONFIG, "%s", d->path);
     }
+    rc = check_sum(d, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = calibration_read(d->cluster, d->path, d->model_path, &d->calibration,
+                          err);
     return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", d->path) : 0;
 }
 

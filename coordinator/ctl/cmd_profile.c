@@ -1,6 +1,7 @@
 /* edgectl profile: how fast the boards run a model, and how fast links are. */
 #include "coordinator/ctl/ctl.h"
 #include "coordinator/ctl/model_file.h"
+#include "coordinator/ctl/model_sum.h"
 #include "coordinator/ctl/profile_print.h"
 #include "coordinator/ctl/profile_yaml.h"
 #include "coordinator/ctl/progress.h"
@@ -64,6 +65,18 @@ static int read_yaml(struct profile *p, struct err *err)
     return rc;
 }
 
+static int check_sum(const struct profile *p, struct err *err)
+{
+    struct model_sum sum = {.cluster = p->cluster,
+                            .path = p->path,
+                            .yaml = p->yaml,
+                            .model_path = p->model_path,
+                            .model = p->model,
+                            .outcome = "nothing was measured"};
+
+    return model_sum_check(&sum, err);
+}
+
 static int read_model(struct profile *p, struct err *err)
 {
     int rc;
@@ -73,7 +86,8 @@ static int read_model(struct profile *p, struct err *err)
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
     rc = model_file_read(p->model_path, &p->model, NULL, err);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", p->path) : 0;
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", p->path)
+                  : check_sum(p, err);
 }
 
 /* ---- the question ---------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "coordinator/ctl/model_sum.h"
 #include "coordinator/plan/profile_file.h"
 #include "coordinator/plan/choose.h"
 #include "engine/fold.h"
@@ -133,6 +134,17 @@ static int read_yaml(struct simulation *s, struct err *err)
     return rc;
 }
 
+static int check_sum(const struct simulation *s, const char *model_path,
+                     struct err *err)
+{
+    struct model_sum sum = {.cluster = s->cluster,
+                            .path = s->path,
+                            .model_path = model_path,
+                            .outcome = "nothing was simulated"};
+
+    return model_sum_check(&sum, err);
+}
+
 static int read_model(struct simulation *s, struct err *err)
 {
     char *path = cluster_resolve_path(s->path, s->cluster->model.file);
@@ -142,8 +154,10 @@ static int read_model(struct simulation *s, struct err *err)
     if (rc == 0) {
         rc = fold_prepare(s->graph, 1, NULL, 0, err);
     }
+    rc = rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", s->path)
+                : check_sum(s, path, err);
     mem_free(path);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", s->path) : 0;
+    return rc;
 }
 
 /* Boards that nothing is known of are taken to be as the planner does. */

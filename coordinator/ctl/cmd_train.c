@@ -2,6 +2,7 @@
 #include "coordinator/ctl/deploy.h"
 #include "coordinator/ctl/fetch.h"
 #include "coordinator/ctl/model_file.h"
+#include "coordinator/ctl/model_sum.h"
 #include "coordinator/ctl/show.h"
 #include "coordinator/ctl/train.h"
 
@@ -74,6 +75,18 @@ static int read_yaml(struct train *t, struct err *err)
     return rc;
 }
 
+static int check_sum(const struct train *t, struct err *err)
+{
+    struct model_sum sum = {.cluster = t->cluster,
+                            .path = t->path,
+                            .yaml = t->yaml,
+                            .model_path = t->model_path,
+                            .model = t->model,
+                            .outcome = "nothing was changed"};
+
+    return model_sum_check(&sum, err);
+}
+
 static int read_files(struct train *t, struct err *err)
 {
     const struct cluster_data *data;
@@ -93,7 +106,8 @@ static int read_files(struct train *t, struct err *err)
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
     rc = model_file_read(t->model_path, &t->model, NULL, err);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", t->path) : 0;
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", t->path)
+                  : check_sum(t, err);
 }
 
 /* ---- asking -------------------------------------------------------------- */

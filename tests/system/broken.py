@@ -2,6 +2,7 @@
 """Broken YAML files, models and pictures, as a user meets them: each has its
 own sentence and exit code, nothing crashes, nothing is half deployed."""
 import glob
+import hashlib
 import os
 import sys
 
@@ -91,6 +92,30 @@ def pictures(tap, c):
              "\n".join(sorted(seen)))
 
 
+def sums(tap, c):
+    """A file that names the SHA-256 of its model is good for that one."""
+    with open(MODEL, "rb") as f:
+        right = hashlib.sha256(f.read()).hexdigest()
+    text = cluster_yaml(MODEL, 2).replace("model:\n",
+                                          f"model:\n  sha256: {'0' * 64}\n")
+    path = c.write("meant.yaml", text)
+    bad = []
+    for verb in ("validate", "plan", "deploy", "profile", "simulate"):
+        rc, out, err = c.ctl(verb, path)
+        if rc != 3 or out or f"{path}:4:11: error: shapes.onnx" not in err \
+                or f"sha256: {right}" not in err:
+            bad.append(f"{verb}: exit {rc}: {err}{out}")
+    tap.case(not bad, "another model than the file is meant for is refused by "
+             "every verb, exit 3", "\n".join(bad))
+    path = c.write("meant.yaml", text.replace("0" * 64, right))
+    rc, out, err = c.ctl("plan", "-o", "yaml", path)
+    written = c.write("written.yaml", out)
+    tap.case(rc == 0 and f"sha256: {right}" in out, "the one that is meant is "
+             "planned, and plan -o yaml names it", err + out)
+    rc, _, err = c.ctl("validate", written)
+    tap.case(rc == 0, "what it wrote is read back", err)
+
+
 def usage(tap, c):
     rc, _, err = c.ctl("deply")
     tap.case(rc == 2 and 'Did you mean "deploy"' in err,
@@ -113,6 +138,7 @@ def main():
     with Cluster(2) as c:
         yamls(tap, c)
         models(tap, c)
+        sums(tap, c)
         status = c.json("status")
         tap.case(status["deployments"] == [], "nothing was half deployed",
                  status)
