@@ -216,8 +216,8 @@ static const struct read_row rollout_rows[] = {
      FIELD(rollout, strategy),
      .words = strategies,
      .initial = "rolling",
-     .help = "how devices change over",
-     .flags = READ_LATER},
+     .help = "how devices change over; rolling: the old deployment serves "
+             "until the new one, installed beside it, is ready everywhere"},
     {.key = "golden",
      .type = READ_CHOICE,
      FIELD(rollout, golden),

@@ -290,7 +290,8 @@ static void test_words_stand_for_values(void **state)
         *state, HEAD MODEL
         "goal: memory\nfaults: allowed\ndeadline: 3s\nrouting: {deadline: 10s, "
         "hop_deadline: auto, hedge: none, on_full: reject}\n"
-        "rollout: {golden: none}\nlinks: {max_frame: 1.5MiB}\n");
+        "rollout: {strategy: rolling, golden: none}\nlinks: {max_frame: "
+        "1.5MiB}\n");
 
     assert_int_equal(c->goal, CLUSTER_GOAL_MEMORY);
     assert_true(c->faults_allowed);
