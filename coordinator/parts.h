@@ -67,6 +67,7 @@ struct member {
     uint64_t memory_used;
     uint64_t rss;
     int32_t temperature_mc;
+    uint32_t throttled; /* enum throttle */
     uint32_t pid;
     struct board_speed speed;
     struct list pushes; /* struct push_blob: the first one is on its way */

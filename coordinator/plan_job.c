@@ -192,8 +192,9 @@ static int work_out(struct working *w, Edged__Placement *spec, struct err *err)
     return rc;
 }
 
-static Edged__Routing *routing_of(const struct cluster_routing *from)
+static Edged__Routing *routing_of(const struct cluster *cluster)
 {
+    const struct cluster_routing *from = &cluster->routing;
     Edged__Routing *routing = mem_new(Edged__Routing);
 
     if (routing != NULL) {
@@ -201,6 +202,8 @@ static Edged__Routing *routing_of(const struct cluster_routing *from)
         routing->retries = from->retries;
         routing->hedge = from->hedge;
         routing->hop_deadline_ms = from->hop_deadline_ms;
+        routing->derate =
+            (uint32_t)(cluster->health.throttle_derate * 100 + 0.5);
     }
     return routing;
 }
@@ -227,7 +230,7 @@ static void on_run(struct io_work *work)
     }
     edged__placement__init(spec);
     spec->queue = job->cluster->routing.queue;
-    spec->routing = routing_of(&job->cluster->routing);
+    spec->routing = routing_of(job->cluster);
     spec->deployment = mem_strdup(job->cluster->name);
     spec->generation = job->generation;
     spec->planned_at_ms = profile_wall_ms();

@@ -65,6 +65,7 @@ static void fill_node(struct coordinator *c, Edged__NodeStatus *node,
     node->memory_used = m->memory_used;
     node->rss = m->rss;
     node->temperature_mc = m->temperature_mc;
+    node->throttled = members_is_ready(m) ? m->throttled : 0;
     node->pid = m->peer != NULL && m->peer->up ? m->pid : 0;
     node->rtt_us = m->peer != NULL ? m->peer->rtt_us : 0;
     node->instance = m->peer != NULL ? m->peer->instance : 0;

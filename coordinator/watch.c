@@ -14,7 +14,10 @@
 #include "coordinator/parts.h"
 #include "coordinator/train/train.h"
 
+#include "wire/throttle.h"
+
 #include <stdio.h>
+#include <string.h>
 
 /* Redialing may have backed off that far while we were cut off. */
 #define COME_BACK_MS (REDIAL_MAX_MS + DEAD_MS)
@@ -175,6 +178,20 @@ static bool names_unknown(struct coordinator *c, const Edged__Beat *beat)
     return false;
 }
 
+static void note_heat(struct coordinator *c, struct member *m,
+                      uint32_t throttled)
+{
+    const char *text = throttle_text(throttled);
+
+    if (strcmp(text, throttle_text(m->throttled)) != 0) {
+        log_event(c->log, text[0] != '\0' ? LOG_WARN : LOG_INFO,
+                  text[0] != '\0' ? "node.throttled" : "node.cool",
+                  "node=%s why=\"%s\" temperature_c=%.0f", m->name, text,
+                  m->temperature_mc / 1e3);
+    }
+    m->throttled = throttled;
+}
+
 static void note_beat(struct coordinator *c, struct member *m,
                       const Edged__Beat *beat)
 {
@@ -186,6 +203,7 @@ static void note_beat(struct coordinator *c, struct member *m,
     m->memory_used = beat->memory_used;
     m->rss = beat->rss;
     m->temperature_mc = beat->temperature_mc;
+    note_heat(c, m, beat->throttled & THROTTLE_ALL);
     m->pid = beat->pid;
     note_heard(c, m);
     look_at(c, m);

@@ -93,6 +93,7 @@ static void fill_beat(struct daemon *d, Edged__Beat *beat,
     beat->memory_used = beat_memory_used(d);
     beat->rss = board.rss;
     beat->temperature_mc = board.temperature_mc;
+    beat->throttled = heat_read(&d->heat);
     beat->pid = board.pid;
 }
 

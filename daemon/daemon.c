@@ -106,6 +106,9 @@ int daemon_new(struct io *io, const struct daemon_config *config,
     (void)snprintf(d->name, sizeof(d->name), "%s", config->name);
     d->memory_budget = config->memory_budget;
     d->board = config->board;
+    if (d->board == NULL) {
+        heat_find(&d->heat, "/sys");
+    }
     d->pace = config->pace;
     d->store_flags = config->store_flags;
     d->process = config->process;

@@ -15,6 +15,7 @@
 #include "base/store.h"
 #include "codec/coded.h"
 #include "daemon/board.h"
+#include "daemon/heat.h"
 #include "daemon/daemon.h"
 #include "daemon/paced.h"
 #include "daemon/seen.h"
@@ -200,6 +201,7 @@ struct daemon {
     struct store *store;
     uint64_t memory_budget;    /* configured; 0: what is free */
     const struct board *board; /* of a test; NULL: this one */
+    struct heat heat;          /* likewise nothing of a test's board */
     const struct paced *pace;  /* NULL: as fast as this board is */
     int store_flags;
     struct relay relay;

@@ -83,6 +83,8 @@
 #define HOP_TIMES 4
 #define HOP_SAMPLES 128    /* times of a shard that are remembered */
 #define HOP_SAMPLES_MIN 20 /* before that nothing is late */
+#define DERATE 60          /* percent of its speed expected of a hot board */
+#define DERATE_RUNS 16     /* until its measured time says how slow it is */
 #define SLOW_START_MS 5000 /* until a node that came back has its share */
 #define STRIKES 3          /* losses within STRIKE_WINDOW_MS: ejected */
 #define STRIKE_WINDOW_MS 60000

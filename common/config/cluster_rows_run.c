@@ -153,8 +153,8 @@ static const struct read_row health_rows[] = {
      .min = 0.01,
      .max = 1,
      .initial = "0.6",
-     .help = "the part of its speed expected of a hot device",
-     .flags = READ_LATER},
+     .help = "the part of its speed expected of a device that begins to be "
+             "throttled, until measurements say how slow it is"},
 };
 
 const struct read_table cluster_health_table = {

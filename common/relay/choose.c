@@ -4,7 +4,9 @@
  *     (work it has + 1) * its measured time per run / the trust in it,
  *
  * where the work it has is the greater of what we sent and is not
- * acknowledged, and the queue that it reported. While the speed of any
+ * acknowledged, and the queue that it reported. Of one that has just begun to
+ * be throttled a part of its speed is expected (health.throttle_derate), until
+ * runs measured since say what it is. While the speed of any
  * candidate is unknown: the less loaded of two drawn at random (Mitzenmacher,
  * "The power of two choices in randomized load balancing", 2001).
  *
@@ -93,6 +95,27 @@ struct contest {
     size_t n;
 };
 
+/* Percent of its measured speed that is expected of it. The measured time is
+ * a mean over some 8 runs: after DERATE_RUNS it knows of the heat. */
+static uint32_t pace_of(const struct relay_place *place,
+                        const struct relay_node *node)
+{
+    const struct relay_load *load =
+        relay_load(node, place->epoch, place->shard);
+    bool is_guess = node->throttled && load != NULL &&
+                    load->runs < load->hot_runs + DERATE_RUNS;
+
+    return is_guess ? place->policy.derate : 100;
+}
+
+/* Of what is there: a node's part by trust and heat. */
+static uint64_t weight_of(const struct contest *c,
+                          const struct relay_node *node)
+{
+    return (uint64_t)relay_trust_weight(&node->trust, c->now_us) *
+           pace_of(c->place, node);
+}
+
 /* True if `a` will be done before `b`. */
 static bool is_sooner(const struct contest *c, const struct relay_node *a,
                       const struct relay_node *b)
@@ -107,8 +130,7 @@ static bool is_sooner(const struct contest *c, const struct relay_node *a,
         b_cost *= b_us;
     }
     /* Of two fractions: multiplied crosswise. */
-    return a_cost * relay_trust_weight(&b->trust, c->now_us) <
-           b_cost * relay_trust_weight(&a->trust, c->now_us);
+    return a_cost * weight_of(c, b) < b_cost * weight_of(c, a);
 }
 
 /* Full or not: it will take more soon. */
@@ -302,7 +324,7 @@ uint64_t relay_pace_us(struct relay *relay, uint32_t epoch, uint32_t shard)
         if (us == 0) {
             return 0;
         }
-        per_us += 1.0 / us;
+        per_us += pace_of(c.place, c.nodes[i]) / 100.0 / us;
     }
     return per_us > 0 ? (uint64_t)(1.0 / per_us) : 0;
 }

@@ -2,6 +2,7 @@
 #include "relay/inner.h"
 
 #include "base/mem.h"
+#include "wire/throttle.h"
 
 #include <string.h>
 
@@ -101,6 +102,18 @@ static void forget_idle_loads(struct relay_node *node)
     node->n_loads = kept;
 }
 
+/* Times measured before its board was throttled say too little of it. */
+static void note_heat(struct relay_node *node, const Edged__Beat *beat)
+{
+    bool throttled = throttle_is_slow(beat->throttled);
+
+    for (size_t i = 0; throttled && !node->throttled && i < node->n_loads;
+         i++) {
+        node->loads[i].hot_runs = node->loads[i].runs;
+    }
+    node->throttled = throttled;
+}
+
 int relay_beat(struct relay *relay, struct relay_node *node,
                const Edged__Beat *beat)
 {
@@ -123,6 +136,7 @@ int relay_beat(struct relay *relay, struct relay_node *node,
         load->sent_bytes = from->sent_bytes;
         load->plain_bytes = from->plain_bytes;
     }
+    note_heat(node, beat);
     node->leaving = beat->draining;
     forget_idle_loads(node);
     relay_wake(relay);
@@ -136,6 +150,7 @@ void relay_node_up(struct relay *relay, struct relay_node *node,
     node->up = true;
     node->suspect = false;
     node->leaving = false;
+    node->throttled = false;
     if (node->ups++ > 0) {
         relay_trust_back(&node->trust, io_now_us(relay->io));
     }
@@ -246,6 +261,8 @@ struct relay_policy relay_policy_read(uint32_t queue,
         policy.retries = at_most(routing->retries, LIMIT_ATTEMPTS - 1);
         policy.hedge = at_most(routing->hedge, 99);
         policy.hop_deadline_ms = routing->hop_deadline_ms;
+        policy.derate =
+            routing->derate != 0 ? at_most(routing->derate, 100) : DERATE;
     }
     return policy;
 }

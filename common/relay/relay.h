@@ -39,6 +39,7 @@ struct relay_load { /* what a node's beat said of one shard */
     uint32_t queue;
     uint32_t compute_us; /* 0: unknown */
     uint64_t runs;
+    uint64_t hot_runs; /* of them, when its node began to be throttled */
     uint64_t sent_bytes;
     uint64_t plain_bytes;
     uint32_t unacked; /* our own holds on their way to it */
@@ -54,10 +55,11 @@ struct relay_node {
     struct io_peer *peer; /* NULL: not known, or this process itself */
     bool self;            /* shards here are fed without a socket */
     bool up;
-    bool suspect; /* gets no new work while others are there */
-    bool leaving; /* said that it takes no new work */
-    uint32_t ups; /* connections so far */
-    bool always;  /* takes data of any epoch: the gateway */
+    bool suspect;   /* gets no new work while others are there */
+    bool leaving;   /* said that it takes no new work */
+    bool throttled; /* said that its board is slower than it could be */
+    uint32_t ups;   /* connections so far */
+    bool always;    /* takes data of any epoch: the gateway */
     struct relay_trust trust;
     struct relay_load *loads;
     size_t n_loads;
@@ -69,9 +71,10 @@ struct relay_policy {         /* how an epoch wants its requests treated */
     uint32_t retries;         /* copies beyond the first, of a late one */
     uint32_t hedge;           /* percentile; 0: never */
     uint32_t hop_deadline_ms; /* 0: by measurement */
+    uint32_t derate;          /* percent: expected of a throttled node */
 };
 #define RELAY_POLICY \
-    ((struct relay_policy){LIMIT_SHARD_QUEUE, RETRIES, HEDGE, 0})
+    ((struct relay_policy){LIMIT_SHARD_QUEUE, RETRIES, HEDGE, 0, DERATE})
 
 struct relay_place { /* where one shard of one epoch is */
     struct list link;

@@ -4,6 +4,7 @@
 #include "coordinator/ctl/show.h"
 #include "coordinator/ctl/status.h"
 #include "coordinator/ctl/table.h"
+#include "wire/throttle.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -74,13 +75,14 @@ static json_t *node_json(const Edged__NodeStatus *n)
         (void)json_array_append_new(shards, json_string(n->shards[i]));
     }
     return json_pack(
-        "{s:s,s:s,s:i,s:I,s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:f,s:s,s:o}", "name",
+        "{s:s,s:s,s:i,s:I,s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:s,s:f,s:s,s:o}", "name",
         n->name, "host", n->host, "port", (int)n->port, "pid",
         (json_int_t)n->pid, "state", n->state, "reason", n->reason, "seen_ms",
         (json_int_t)n->seen_ms, "memory_budget", (json_int_t)n->memory_budget,
         "memory_used", (json_int_t)n->memory_used, "rss", (json_int_t)n->rss,
-        "temperature_c", n->temperature_mc / 1e3, "rtt_ms", n->rtt_us / 1e3,
-        "version", n->version, "shards", shards);
+        "temperature_c", n->temperature_mc / 1e3, "throttled",
+        throttle_text(n->throttled), "rtt_ms", n->rtt_us / 1e3, "version",
+        n->version, "shards", shards);
 }
 
 static json_t *events_json(const Edged__StatusReply *reply)
@@ -175,6 +177,26 @@ static void print_unwell(const Edged__NodeStatus *n, bool any)
                  is_drained ? "undrain" : "logs", n->name);
 }
 
+/* "71C", or "-". */
+static const char *degrees_of(const Edged__NodeStatus *n, char out[16])
+{
+    (void)snprintf(out, 16, n->temperature_mc != 0 ? "%.0fC" : "-",
+                   n->temperature_mc / 1e3);
+    return out;
+}
+
+static void print_throttled(const Edged__NodeStatus *n, bool any)
+{
+    bool lacks_power = (n->throttled & THROTTLE_VOLTAGE) != 0;
+    char degrees[16];
+
+    (void)printf("%s#   - %s: %s (%s).  It needs %s\n",
+                 any ? "" : "# Health:\n", n->name, throttle_text(n->throttled),
+                 degrees_of(n, degrees),
+                 lacks_power ? "a stronger power supply, or a better cable"
+                             : "cooling; until then others get more work");
+}
+
 static void print_health(const Edged__StatusReply *reply)
 {
     bool any = false;
@@ -184,6 +206,9 @@ static void print_health(const Edged__StatusReply *reply)
 
         if (strcmp(n->state, "ready") != 0) {
             print_unwell(n, any);
+            any = true;
+        } else if (n->throttled != 0) {
+            print_throttled(n, any);
             any = true;
         }
     }
@@ -251,6 +276,7 @@ static void print_nodes(const struct ctl *ctl, const Edged__StatusReply *reply)
         char shards[200] = "";
         size_t at = 0;
         char age[16];
+        char degrees[16];
 
         for (size_t k = 0; k < n->n_shards && at < sizeof(shards); k++) {
             at += (size_t)snprintf(shards + at, sizeof(shards) - at, "%s%s",
@@ -264,8 +290,8 @@ static void print_nodes(const struct ctl *ctl, const Edged__StatusReply *reply)
         table_text(table, 4, "%.0f/%.0fM", MIB_OF(n->memory_used),
                    MIB_OF(n->memory_budget));
         table_text(table, 5, "%.0fM", MIB_OF(n->rss));
-        table_text(table, 6, n->temperature_mc != 0 ? "%.0fC" : "-",
-                   n->temperature_mc / 1e3);
+        table_text(table, 6, "%s%s%s", degrees_of(n, degrees),
+                   n->throttled != 0 ? " " : "", throttle_text(n->throttled));
         table_text(table, 7, "%.2f", n->rtt_us / 1e3);
         table_text(table, 8, "%s", table_age(n->seen_ms, age));
     }

@@ -92,6 +92,7 @@ static void test_defaults_are_those_of_the_limits(void **state)
     assert_int_equal(c->health.heartbeat_ms, BEAT_MS);
     assert_int_equal(c->health.suspect_ms, SUSPECT_MS);
     assert_int_equal(c->health.dead_ms, DEAD_MS);
+    assert_int_equal((int)(c->health.throttle_derate * 100 + 0.5), DERATE);
     assert_int_equal(c->routing.queue, LIMIT_SHARD_QUEUE);
     assert_int_equal(c->routing.retries, 2);
     assert_int_equal(c->routing.hedge, 95);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "tests/lib/io_fake.h"
 #include "tests/lib/unit.h"
+#include "wire/throttle.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -836,6 +837,121 @@ static void of_unknown_speeds_the_less_loaded_of_two_is_taken(void **state)
     }
 }
 
+/* ---- heat ---------------------------------------------------------------- */
+
+static void heat(struct fixture *f, size_t i, uint32_t throttled, uint64_t runs)
+{
+    Edged__Beat message = EDGED__BEAT__INIT;
+    Edged__ShardLoad load = EDGED__SHARD_LOAD__INIT;
+    Edged__ShardLoad *list[] = {&load};
+
+    load.epoch = EPOCH;
+    load.shard = SHARD;
+    load.ready = true;
+    load.compute_us = 1000;
+    load.runs = runs;
+    message.shards = list;
+    message.n_shards = 1;
+    message.throttled = throttled;
+    assert_int_equal(relay_beat(&f->relay, f->nodes[i], &message), 0);
+}
+
+/* Of so many that nobody acknowledges, those that go to the first of two. */
+static size_t first_of(struct fixture *f, size_t n)
+{
+    size_t first = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        (void)start(f, i);
+        first += sent_to(f, 2) == 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        ack(f, i);
+    }
+    return first;
+}
+
+static void a_hot_one_gets_less_until_its_time_says_how_slow_it_is(void **state)
+{
+    struct fixture *f = *state;
+
+    add_nodes(f, 2, equal);
+    heat(f, 0, 0, 100);
+    assert_int_equal(first_of(f, 32), 16);
+    heat(f, 0, THROTTLE_HOT, 100);
+    assert_in_range(first_of(f, 32), 11, 13); /* 0.6 of 1.6: 12 */
+    heat(f, 0, THROTTLE_HOT, 100 + DERATE_RUNS - 1);
+    assert_in_range(first_of(f, 32), 11, 13);
+    heat(f, 0, THROTTLE_HOT, 100 + DERATE_RUNS);
+    assert_int_equal(first_of(f, 32), 16);
+}
+
+static void one_that_is_cool_again_has_its_share_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    add_nodes(f, 2, equal);
+    heat(f, 0, THROTTLE_CAPPED, 100);
+    assert_in_range(first_of(f, 32), 11, 13);
+    heat(f, 0, 0, 101);
+    assert_int_equal(first_of(f, 32), 16);
+    heat(f, 0, THROTTLE_CAPPED, 200); /* and once more: a guess again */
+    assert_in_range(first_of(f, 32), 11, 13);
+}
+
+/* Its runs count from 0 then. */
+static void one_that_comes_back_hot_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+
+    add_nodes(f, 2, equal);
+    heat(f, 0, THROTTLE_HOT, 1000);
+    relay_node_down(&f->relay, f->nodes[0]);
+    relay_node_up(&f->relay, f->nodes[0], &f->peers[0]->base);
+    f->fake.now_us += (uint64_t)SLOW_START_MS * 1000;
+    heat(f, 0, THROTTLE_HOT, 5);
+    assert_in_range(first_of(f, 32), 11, 13);
+    heat(f, 0, THROTTLE_HOT, 5 + DERATE_RUNS);
+    assert_int_equal(first_of(f, 32), 16);
+}
+
+static void low_voltage_alone_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    add_nodes(f, 2, equal);
+    heat(f, 0, THROTTLE_VOLTAGE, 100);
+    assert_int_equal(first_of(f, 32), 16);
+}
+
+static void what_is_expected_of_a_hot_one_is_the_policys(void **state)
+{
+    struct fixture *f = *state;
+    Edged__Routing routing = EDGED__ROUTING__INIT;
+    struct relay_policy policy;
+
+    assert_int_equal(relay_policy_read(0, NULL).derate, DERATE);
+    assert_int_equal(relay_policy_read(0, &routing).derate, DERATE);
+    routing.derate = 4000000000;
+    assert_int_equal(relay_policy_read(0, &routing).derate, 100);
+    routing.derate = 34;
+    policy = relay_policy_read(0, &routing);
+    add_nodes(f, 2, equal);
+    relay_set_policy(&f->relay, EPOCH, &policy);
+    heat(f, 0, THROTTLE_HOT, 100);
+    assert_in_range(first_of(f, 32), 7, 9); /* a quarter */
+}
+
+static void the_pace_of_all_knows_of_the_heat(void **state)
+{
+    struct fixture *f = *state;
+
+    add_nodes(f, 2, equal);
+    assert_int_equal(relay_pace_us(&f->relay, EPOCH, SHARD), 500);
+    heat(f, 0, THROTTLE_HOT, 100);
+    assert_int_equal(relay_pace_us(&f->relay, EPOCH, SHARD), 625);
+}
+
 /* ---- spares -------------------------------------------------------------- */
 
 static void a_spare_waits_until_nobody_else_is_well(void **state)
@@ -927,6 +1043,12 @@ int main(void)
         T(equals_share_evenly),
         T(a_reported_queue_counts),
         T(of_unknown_speeds_the_less_loaded_of_two_is_taken),
+        T(a_hot_one_gets_less_until_its_time_says_how_slow_it_is),
+        T(one_that_is_cool_again_has_its_share_at_once),
+        T(one_that_comes_back_hot_begins_anew),
+        T(low_voltage_alone_changes_nothing),
+        T(what_is_expected_of_a_hot_one_is_the_policys),
+        T(the_pace_of_all_knows_of_the_heat),
         T(a_spare_waits_until_nobody_else_is_well),
         T(a_suspect_comes_before_a_spare_that_is_one_too),
         T(chooses_none_of_none),

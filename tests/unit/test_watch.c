@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "tests/lib/unit.h"
+#include "wire/throttle.h"
 
 #include <string.h>
 
@@ -158,6 +159,84 @@ static void what_a_suspect_has_is_sent_elsewhere(void **state)
     assert_int_equal(desk_answer_of(f->d.client, 7)->code, 0);
 }
 
+/* ---- heat -----------------------------------------------------------------
+ */
+
+static void say_heat(struct fixture *f, const char *name, uint32_t throttled)
+{
+    Edged__Envelope env = EDGED__ENVELOPE__INIT;
+    Edged__Beat beat = EDGED__BEAT__INIT;
+
+    beat.throttled = throttled;
+    env.body_case = EDGED__ENVELOPE__BODY_BEAT;
+    env.beat = &beat;
+    io_fake_receive(desk_node(&f->d, name), &env, NULL);
+}
+
+static const Edged__NodeStatus *status_of(struct fixture *f, const char *name)
+{
+    Edged__Envelope env = EDGED__ENVELOPE__INIT;
+    Edged__StatusRequest request = EDGED__STATUS_REQUEST__INIT;
+    const struct msg *reply;
+
+    env.body_case = EDGED__ENVELOPE__BODY_STATUS_REQUEST;
+    env.status_request = &request;
+    io_fake_receive(f->d.client, &env, NULL);
+    reply = io_fake_last(f->d.client, EDGED__ENVELOPE__BODY_STATUS_REPLY);
+    assert_non_null(reply);
+    for (size_t i = 0; i < reply->env->status_reply->n_nodes; i++) {
+        const Edged__NodeStatus *node = reply->env->status_reply->nodes[i];
+
+        if (strcmp(node->name, name) == 0) {
+            return node;
+        }
+    }
+    fail_msg("no %s in the status", name);
+    return NULL;
+}
+
+static void who_is_throttled_is_shown_and_routed_so(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(status_of(f, "n0")->throttled, 0);
+    say_heat(f, "n0", THROTTLE_HOT);
+    assert_int_equal(status_of(f, "n0")->throttled, THROTTLE_HOT);
+    assert_int_equal(status_of(f, "n1")->throttled, 0);
+    assert_true(members_find(f->d.c, "n0")->node->throttled);
+    say_heat(f, "n0", 0);
+    assert_int_equal(status_of(f, "n0")->throttled, 0);
+    assert_false(members_find(f->d.c, "n0")->node->throttled);
+}
+
+static void who_is_gone_is_not_hot(void **state)
+{
+    struct fixture *f = *state;
+
+    say_heat(f, "n0", THROTTLE_HOT);
+    desk_down(&f->d, "n0");
+    assert_int_equal(status_of(f, "n0")->throttled, 0);
+}
+
+/* As cluster.yaml says; in what devices are sent, too. */
+static void what_is_expected_of_the_hot_goes_with_the_routing(void **state)
+{
+    struct fixture *f = *state;
+    const struct msg *install =
+        io_fake_last(desk_node(&f->d, "n0"), EDGED__ENVELOPE__BODY_INSTALL);
+
+    assert_non_null(install);
+    assert_int_equal(install->env->install->routing->derate, DERATE);
+    desk_deploy(&f->d,
+                "name: home\ndevices: [{name: n0, host: 127.0.0.1, port: "
+                "700}]\nmodel: {file: m.onnx}\n"
+                "health: {throttle_derate: 0.29}\n");
+    (void)io_fake_work(&f->d.fake);
+    install =
+        io_fake_last(desk_node(&f->d, "n0"), EDGED__ENVELOPE__BODY_INSTALL);
+    assert_int_equal(install->env->install->routing->derate, 29);
+}
+
 /* ---- all at once ----------------------------------------------------------
  */
 
@@ -271,6 +350,9 @@ int main(void)
         T(silence_is_suspect_then_dead),
         T(a_beat_ends_the_doubt),
         T(a_broken_connection_is_dead_at_once),
+        T(who_is_throttled_is_shown_and_routed_so),
+        T(who_is_gone_is_not_hot),
+        T(what_is_expected_of_the_hot_goes_with_the_routing),
         T(what_a_suspect_has_is_sent_elsewhere),
         T(another_one_is_asked_about_a_silent_one),
         T(it_is_told_apart_whether_it_is_dead_or_cut_off),

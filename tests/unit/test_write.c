@@ -79,7 +79,8 @@ static void test_every_key_comes_back(void **state)
     assert_line(text,
                 "  - {name: s3, layers: fc1, split: {axis: output, parts: "
                 "2, over: [pi-1, zero-1]}}");
-    assert_line(text, "health: {heartbeat: 500ms, suspect: 1.5s, dead: 3s}");
+    assert_line(text, "health: {heartbeat: 500ms, suspect: 1.5s, dead: 3s, "
+                      "throttle_derate: 0.6}");
     assert_line(text, "faults: allowed");
     mem_free(once);
     mem_free(text);
