@@ -154,24 +154,31 @@ static bool all_done(const struct work *w)
 static void after_micros(struct train *t)
 {
     struct work *w = t->work;
-    struct err err;
-    int rc = 0;
 
     if (w->evaluates || w->n_micros == 0) {
         train_stepped(t);
-        return;
+    } else if (t->n_replicas > 1 && !t->recipe->local) {
+        train_enter_ring(t, WORK_RING);
+    } else {
+        w->phase = WORK_FINISH;
     }
-    w->phase = t->n_replicas > 1 ? WORK_RING : WORK_FINISH;
-    if (w->phase == WORK_RING) {
-        rc = train_ring_begin(t, &err);
-        if (rc < 0) {
-            train_fail(t, rc, err.text);
-        }
-        if (t->work == w && w->ring.left == 0) {
-            w->phase = WORK_FINISH; /* nothing is learnt here */
-        }
-        train_again(t);
+}
+
+void train_enter_ring(struct train *t, enum work_phase phase)
+{
+    struct work *w = t->work;
+    struct err err;
+    int rc;
+
+    w->phase = phase;
+    rc = train_ring_begin(t, &err);
+    if (rc < 0) {
+        train_fail(t, rc, err.text);
     }
+    if (t->work == w && w->ring.left == 0) {
+        w->phase = phase + 1; /* nothing is learnt here */
+    }
+    train_again(t);
 }
 
 void train_go_on(struct train *t)

@@ -3,11 +3,13 @@
  * recipe has a `struct train` instead of a plan; one Step of the trainer at a
  * time is under way on it:
  *
- *   Step -> APPLY    the optimizer takes what waits, the state is saved
+ *   Step -> APPLY    the optimizer takes what waits
+ *        -> MEAN     replicas with steps of their own agree (Reduce)
+ *        -> NOTE     the parameters' mark, the state is saved
  *        -> MICROS   loaded (IO_CODE), computed (IO_COMPUTE, one job of the
  *                    daemon at a time), values and gradients go as Flow
  *        -> RING     gradients of the replicas are added up (Reduce)
- *        -> FINISH   the mean, its square, the parameters' mark
+ *        -> FINISH   the mean, and its square
  *        -> Stepped
  *
  *   a job fails, a neighbour is lost, a Step cannot be: Stepped with a negative
@@ -64,6 +66,11 @@ struct train_made { /* what the disk strand makes of a recipe */
      * NULL: it leaves nothing out. */
     float *residual;
     float *next_residual;
+    /* Of replicas that take steps of their own: what they last agreed on, and
+     * what became of it since. NULL: they agree on each step. */
+    float *agreed;
+    float *changes;
+    size_t n_agreed;
 };
 
 enum micro_state {
@@ -99,7 +106,14 @@ struct micro { /* a micro-batch, as far as it is here */
     uint8_t **masks;     /* the same: what a sparse codec kept; NULL: all */
 };
 
-enum work_phase { WORK_APPLY, WORK_MICROS, WORK_RING, WORK_FINISH };
+enum work_phase {
+    WORK_APPLY,
+    WORK_MEAN,
+    WORK_NOTE,
+    WORK_MICROS,
+    WORK_RING,
+    WORK_FINISH
+};
 
 #define RING_ARRAYS 2 /* gradients, sums of batch statistics */
 
@@ -140,6 +154,8 @@ struct work { /* a Step under way */
     uint32_t pass;
     bool evaluates;
     bool saves;
+    bool averages;
+    double share; /* of this board, in the mean */
     enum work_phase phase;
     struct micro *micros;
     uint32_t *ways;
@@ -147,13 +163,13 @@ struct work { /* a Step under way */
     size_t n_mine;
     size_t n_forward; /* of mine, done or under way */
     size_t n_loaded;
-    double samples; /* in all micro-batches */
+    double samples; /* that the gradient is the mean over */
     uint64_t began_us;
     struct ring ring;
     struct train_result result;
 };
 
-enum job_kind { JOB_APPLY, JOB_FORWARD, JOB_BACKWARD, JOB_FINISH };
+enum job_kind { JOB_APPLY, JOB_NOTE, JOB_FORWARD, JOB_BACKWARD, JOB_FINISH };
 
 struct train_job {
     struct io_work work;
@@ -236,6 +252,8 @@ void train_take(struct hosted *shard, struct train_made *made);
 void train_on_step(struct daemon *d, struct io_peer *peer, struct msg *msg);
 void train_fail(struct train *t, int rc, const char *why);
 void train_go_on(struct train *t); /* a part of the Step is over */
+/* WORK_MEAN or WORK_RING; what is behind it is the next phase. */
+void train_enter_ring(struct train *t, enum work_phase phase);
 void train_stepped(struct train *t);
 void train_peer_gone(struct daemon *d, const struct io_peer *peer);
 void train_end_all(struct epoch *epoch);
@@ -255,6 +273,7 @@ void train_pump(struct daemon *d);
 void train_forward(struct train_job *job);
 void train_backward(struct train_job *job);
 void train_apply(struct train_job *job);
+void train_note(struct train_job *job);
 void train_finish(struct train_job *job);
 
 /* train_code.c, on the strand: values in their coded forms and out of them. */
@@ -294,6 +313,15 @@ void train_on_reduce(struct daemon *d, struct io_peer *peer, struct msg *msg);
 int train_ring_begin(struct train *t, struct err *err);
 void train_ring_free(struct ring *ring);
 void train_reduce(struct train *t, const struct early *from);
+
+/* train_mean.c: what replicas with steps of their own agree on. */
+int train_mean_make(const struct train *t, struct train_made *made,
+                    struct err *err);
+void train_mean_free(struct train_made *made);
+/* Before the ring: the changes, times what they count. */
+void train_mean_leave(struct train_made *made, double share);
+/* Behind it: the state is what all agree on now. */
+void train_mean_arrive(struct train_made *made);
 
 /* train_squeeze.c: gradients of the ring in its codec. What comes (`n`
  * elements) becomes `to`. */

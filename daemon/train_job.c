@@ -228,16 +228,32 @@ void train_apply(struct train_job *job)
     } else if (!w->evaluates && w->n_micros > 0) {
         step_drop(t->made->step);
     }
+    if (w->averages) {
+        train_mean_leave(t->made, w->share);
+    } else {
+        train_note(job);
+    }
+}
+
+void train_note(struct train_job *job)
+{
+    struct train *t = job->train;
+    struct work *w = t->work;
+
+    if (w->averages) {
+        train_mean_arrive(t->made);
+    }
     mark(step_params(t->made->step), w->result.mark);
     if (w->saves) {
         job->rc = learnt_write(t->made->step, &job->state, &job->why);
     }
 }
 
+/* A replica that had none of the samples has no gradient: 0, over any. */
 void train_finish(struct train_job *job)
 {
     struct work *w = job->train->work;
 
-    step_end(job->train->made->step, w->samples);
+    step_end(job->train->made->step, w->samples > 0 ? w->samples : 1);
     w->result.square = step_square(job->train->made->step);
 }

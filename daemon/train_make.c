@@ -270,6 +270,7 @@ static void measure(const struct train *t, struct train_made *made)
     if (made->residual != NULL) {
         made->bytes += 2 * sizeof(*made->residual) * step_params(made->step)->n;
     }
+    made->bytes += 2 * sizeof(*made->agreed) * made->n_agreed;
 }
 
 /* What the ring's codec leaves out has a place on each of several replicas. */
@@ -319,6 +320,9 @@ int train_make(struct store *store, const struct train *t,
         rc = make_residual(t, made, err);
     }
     if (rc == 0) {
+        rc = train_mean_make(t, made, err);
+    }
+    if (rc == 0) {
         rc = open_data(store, t, made, err);
     }
     if (rc < 0) {
@@ -347,5 +351,6 @@ void train_made_free(struct train_made *made)
     loader_free(made->test.loader);
     mem_free(made->residual);
     mem_free(made->next_residual);
+    train_mean_free(made);
     mem_free(made);
 }

@@ -117,6 +117,8 @@ static void look_at(struct train *t, void *arg)
     case WORK_APPLY: offer(best, t, JOB_APPLY, NULL, RANK_SHORT); break;
     case WORK_MICROS: offer_micros(best, t); break;
     case WORK_FINISH: offer(best, t, JOB_FINISH, NULL, RANK_SHORT); break;
+    case WORK_NOTE: offer(best, t, JOB_NOTE, NULL, RANK_SHORT); break;
+    case WORK_MEAN:
     case WORK_RING: break;
     }
 }
@@ -129,9 +131,19 @@ static void on_run(struct io_work *work)
 
     switch (job->kind) {
     case JOB_APPLY: train_apply(job); break;
+    case JOB_NOTE: train_note(job); break;
     case JOB_FORWARD: train_forward(job); break;
     case JOB_BACKWARD: train_backward(job); break;
     case JOB_FINISH: train_finish(job); break;
+    }
+}
+
+static void after_note(struct train *t, struct train_job *job)
+{
+    t->work->phase = WORK_MICROS;
+    if (job->state != NULL) {
+        train_save(t, job->state, t->applied);
+        job->state = NULL;
     }
 }
 
@@ -145,10 +157,10 @@ static void after_apply(struct train *t, struct train_job *job)
     } else if (!w->evaluates && w->n_micros > 0) {
         t->waiting = 0;
     }
-    w->phase = WORK_MICROS;
-    if (job->state != NULL) {
-        train_save(t, job->state, t->applied);
-        job->state = NULL;
+    if (w->averages) {
+        train_enter_ring(t, WORK_MEAN);
+    } else {
+        after_note(t, job);
     }
 }
 
@@ -186,6 +198,7 @@ static void settle(struct train *t, struct train_job *job)
 {
     switch (job->kind) {
     case JOB_APPLY: after_apply(t, job); break;
+    case JOB_NOTE: after_note(t, job); break;
     case JOB_FORWARD: after_forward(t, job); break;
     case JOB_BACKWARD: after_backward(t, job); break;
     case JOB_FINISH: train_stepped(t); break;

@@ -1,11 +1,11 @@
 /*
- * Gradients of the replicas of a shard, and the sums of their batch
- * statistics, added up around a ring: reduce-scatter, then all-gather
- * (Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms"), piece
- * by piece, each of which goes on as soon as it is here. Part k of P begins at
- * replica k and is added to in the order of the ring, so each element is summed
- * once, on one board, in one order; the others copy it, and all end with the
- * same bits.
+ * Gradients of the replicas of a shard and the sums of their batch statistics,
+ * or what became of their parameters, added up around a ring: reduce-scatter,
+ * then all-gather (Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce
+ * algorithms"), piece by piece, each of which goes on as soon as it is here.
+ * Part k of P begins at replica k and is added to in the order of the ring, so
+ * each element is summed once, on one board, in one order; the others copy it,
+ * and all end with the same bits.
  *
  * In a codec each board codes each element once: on its way to being summed,
  * or, where the sum ends, as the result, which that board reads from the coded
@@ -75,7 +75,8 @@ static int send_values(struct train *t, const struct ring_array *a,
     uint32_t codec = 0;
     int rc = 0;
 
-    if (a->dtype == DTYPE_F32 && !codec_is_plain(&t->reduce)) {
+    if (t->work->phase == WORK_RING && a->dtype == DTYPE_F32 &&
+        !codec_is_plain(&t->reduce)) {
         rc = train_squeeze(t, offset, values, &out, &codec, err);
     } else {
         out = blob_ref(values);
@@ -135,17 +136,29 @@ static int init_array(const struct train *t, struct ring *ring,
     return 0;
 }
 
-int train_ring_begin(struct train *t, struct err *err)
+static int init_arrays(struct train *t)
 {
     struct ring *ring = &t->work->ring;
     const struct params *p = step_params(t->made->step);
     size_t n_sums = 0;
     double *sums = step_sums(t->made->step, &n_sums);
-    int rc = init_array(t, ring, &ring->arrays[0], DTYPE_F32, p->grads, p->n);
+    int rc;
 
-    if (rc == 0) {
-        rc = init_array(t, ring, &ring->arrays[1], DTYPE_F64, sums, n_sums);
+    if (t->work->phase == WORK_MEAN) {
+        return init_array(t, ring, &ring->arrays[0], DTYPE_F32,
+                          t->made->changes, t->made->n_agreed);
     }
+    rc = init_array(t, ring, &ring->arrays[0], DTYPE_F32, p->grads, p->n);
+    return rc < 0
+               ? rc
+               : init_array(t, ring, &ring->arrays[1], DTYPE_F64, sums, n_sums);
+}
+
+int train_ring_begin(struct train *t, struct err *err)
+{
+    struct ring *ring = &t->work->ring;
+    int rc = init_arrays(t);
+
     if (rc < 0) {
         return err_set(err, rc, "no memory to add up gradients");
     }
@@ -168,7 +181,7 @@ void train_ring_free(struct ring *ring)
 static struct ring_array *array_of(struct ring *ring, enum dtype dtype)
 {
     for (size_t i = 0; i < RING_ARRAYS; i++) {
-        if (ring->arrays[i].dtype == dtype) {
+        if (ring->arrays[i].at != NULL && ring->arrays[i].dtype == dtype) {
             return &ring->arrays[i];
         }
     }
@@ -241,6 +254,15 @@ static bool is_next(const struct train *t, const struct ring_array *a,
            strcmp(f->from, neighbour(t, t->n_replicas - 1)) == 0;
 }
 
+/* A Step has one ring at most: replicas that agree now and then have none of
+ * gradients. False: this one has none, or it is over. */
+static bool is_before_ring(const struct train *t, const struct work *w)
+{
+    return w->averages
+               ? w->phase < WORK_MEAN
+               : w->phase < WORK_RING && !w->evaluates && !t->recipe->local;
+}
+
 void train_reduce(struct train *t, const struct early *f)
 {
     struct work *w = t->work;
@@ -253,13 +275,14 @@ void train_reduce(struct train *t, const struct early *f)
         return;
     }
     if (w == NULL || f->step > w->step ||
-        (f->step == w->step && w->phase < WORK_RING && !w->evaluates)) {
+        (f->step == w->step && is_before_ring(t, w))) {
         if (f->step > t->said.step) {
             (void)train_keep_early(t, f);
         }
         return;
     }
-    a = w->phase == WORK_RING && f->step == w->step && f->micro < n_rounds(t)
+    a = (w->phase == WORK_RING || w->phase == WORK_MEAN) &&
+                f->step == w->step && f->micro < n_rounds(t)
             ? array_of(&w->ring, f->value.tensor.dtype)
             : NULL;
     if (a == NULL || !is_next(t, a, f, n)) {
@@ -279,6 +302,6 @@ void train_reduce(struct train *t, const struct early *f)
     a->at[f->micro] += n;
     w->ring.left -= n;
     if (w->ring.left == 0) {
-        w->phase = WORK_FINISH;
+        w->phase++; /* to what is behind a ring */
     }
 }

@@ -115,6 +115,8 @@ static int check_recipe(const Edged__Shard *shard, const Edged__Recipe *r,
         wrong = "its optimizer";
     } else if (coded_from(r->reduce_codec, r->reduce_keep, &reduce) < 0) {
         wrong = "how its replicas add up gradients";
+    } else if (r->local && (r->stages != 1 || r->reduce_codec != 0)) {
+        wrong = "how its replicas agree";
     } else if (!is_fine_list(r)) {
         wrong = "its losses or rates";
     } else if (r->train == NULL || !is_fine_data(shard, r->train) ||

@@ -135,6 +135,10 @@ static const char *check(const struct train *t, const Edged__Step *s)
     if (!isfinite(s->rate) || s->rate < 0) {
         return "its learning rate is no such number";
     }
+    if (s->averages && (!t->recipe->local || t->n_replicas < 2 ||
+                        !(s->share >= 0 && s->share <= 1))) {
+        return "there is nothing to agree on";
+    }
     return check_sizes(t, s);
 }
 
@@ -149,6 +153,9 @@ static int fill(const struct train *t, struct work *w, const Edged__Step *s)
         return EDGE_ENOMEM;
     }
     w->n_micros = n;
+    for (size_t i = 0; i < n && !t->recipe->local; i++) {
+        w->samples += (double)s->sizes[i];
+    }
     for (size_t i = 0; n > 0 && i < s->n_ways; i++) {
         w->ways[i] = s->ways[i];
     }
@@ -158,9 +165,9 @@ static int fill(const struct train *t, struct work *w, const Edged__Step *s)
         m->samples = s->sizes[i];
         m->first = at;
         at += s->sizes[i];
-        w->samples += (double)s->sizes[i];
         if (w->ways[t->recipe->stage * n + i] == t->replica) {
             w->n_mine++;
+            w->samples += t->recipe->local ? (double)s->sizes[i] : 0;
             if (init_micro(t, m) < 0) {
                 return EDGE_ENOMEM;
             }
@@ -191,6 +198,8 @@ int train_work_new(struct train *t, const Edged__Step *s, struct work **out,
     w->pass = s->pass;
     w->evaluates = s->evaluates;
     w->saves = s->saves;
+    w->averages = s->averages;
+    w->share = s->share;
     w->began_us = io_now_us(t->daemon->io);
     w->result.step = s->step;
     *out = w;

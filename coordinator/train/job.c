@@ -85,6 +85,34 @@ static int check_codec(const struct cluster_codec *codec, const char *file,
                : 0;
 }
 
+/* Replicas that take steps of their own have whole models, so that each knows
+ * its own gradient; and what they agree on is not coded. */
+static int check_sync(const struct cluster *cluster, const char *file,
+                      struct err *err)
+{
+    const struct cluster_training *t = &cluster->training;
+
+    if (t->sync.kind == CLUSTER_SYNC_GRADIENT) {
+        return 0;
+    }
+    if (cluster->n_stages > 1 || t->mode == CLUSTER_TRAIN_PIPELINE) {
+        return err_set(err, EDGE_ECONFIG,
+                       "%.100s: \"training.sync\" other than gradient is for "
+                       "boards that have the whole model each. Leave out "
+                       "stages and mode: pipeline, or write sync: gradient",
+                       file);
+    }
+    if (!codec_is_plain(&t->codec.codec) ||
+        !codec_is_plain(&t->reduce_codec.codec)) {
+        return err_set(err, EDGE_ECONFIG,
+                       "%.100s: \"training.codec\" and \"reduce_codec\" are "
+                       "for gradients, and with this sync only weights "
+                       "travel. Leave them out, or write sync: gradient",
+                       file);
+    }
+    return 0;
+}
+
 static int check_stages(const struct cluster *cluster, const char *file,
                         struct err *err)
 {
@@ -107,14 +135,7 @@ static int check_stages(const struct cluster *cluster, const char *file,
         }
         rc = check_codec(&stage->codec, file, err);
     }
-    if (rc < 0) {
-        return rc;
-    }
-    if (cluster->training.sync.kind != CLUSTER_SYNC_GRADIENT) {
-        return err_set(err, EDGE_EUNSUPPORTED,
-                       "training.sync: only \"gradient\" is supported yet");
-    }
-    return 0;
+    return rc < 0 ? rc : check_sync(cluster, file, err);
 }
 
 /* With the names of all devices, for written_stages(). */

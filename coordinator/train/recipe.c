@@ -418,6 +418,7 @@ static int fill_shard(const struct recipe_ask *ask,
     recipe->stages = (uint32_t)spec->n_shards;
     recipe->one_f_one_b = settings.one_f_one_b;
     recipe->seed = settings.seed;
+    recipe->local = settings.sync_steps > 0;
     recipe->reduce_codec = codec_id(codec);
     recipe->reduce_keep = coded_keep(codec);
     recipe->recompute = ask->cluster->training.recompute != 0;

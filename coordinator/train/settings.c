@@ -50,6 +50,16 @@ static struct schedule schedule_of(const struct cluster_training *t,
     return s;
 }
 
+/* {delta: epoch}: with each pass is often enough. */
+static uint64_t sync_of(const struct cluster_sync *sync)
+{
+    switch (sync->kind) {
+    case CLUSTER_SYNC_LOCAL: return sync->steps;
+    case CLUSTER_SYNC_DELTA: return UINT64_MAX;
+    default: return 0;
+    }
+}
+
 struct train_settings settings_of(const struct cluster *cluster,
                                   uint64_t samples)
 {
@@ -67,6 +77,7 @@ struct train_settings settings_of(const struct cluster *cluster,
         .patience = t->stop.patience,
         .seed = t->seed,
         .equal_shares = t->shares == CLUSTER_SHARES_EQUAL,
+        .sync_steps = sync_of(&t->sync),
         .on_loss = t->on_loss,
     };
 

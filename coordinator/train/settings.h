@@ -19,7 +19,9 @@ struct train_settings {
     double target;     /* accuracy of an evaluation that is enough; 0: none */
     uint32_t patience; /* passes without a better test loss; 0: any */
     uint64_t seed;
-    bool equal_shares; /* whatever speeds are measured */
+    bool equal_shares;   /* whatever speeds are measured */
+    uint64_t sync_steps; /* replicas agree on weights after so many, and with
+                            each pass; 0: on the gradients of each step */
     enum cluster_on_loss on_loss;
 };
 

@@ -30,15 +30,20 @@ static bool is_evaluating(const struct trainer *t)
 
 /* ---- sending ------------------------------------------------------------- */
 
-static int send_to(struct trainer *t, struct member *m, bool saves)
+static int send_to(struct trainer *t, const struct trainer_part *part,
+                   bool saves)
 {
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__Step step = t->step;
 
     step.saves = saves;
+    if (trainer_is_local(t)) { /* its own gradients, its own part */
+        step.square = part->square;
+        step.share = step.averages ? trainer_share(t, part) : 0;
+    }
     env.body_case = EDGED__ENVELOPE__BODY_STEP;
     env.step = &step;
-    return io_send(m->peer, &env, NULL);
+    return io_send(part->member->peer, &env, NULL);
 }
 
 /* A board with several shards is told once; it saves if it has the first
@@ -56,7 +61,7 @@ static void send_step(struct trainer *t)
             saves = saves || (t->step.saves && t->parts[k].member == m &&
                               t->parts[k].replica == 0);
         }
-        if (send_to(t, m, saves) < 0) {
+        if (send_to(t, &t->parts[i], saves) < 0) {
             continue; /* the next look sends it */
         }
         for (size_t k = i; k < t->n_parts; k++) {
@@ -95,6 +100,7 @@ static void begin_step(struct trainer *t, enum trainer_kind kind)
     if (t->pending != 0) {
         t->applied = t->pending;
     }
+    trainer_agree(t);
     t->pending = 0;
     t->step_us = io_now_us(t->c->io);
     t->is_asked = true;
@@ -201,7 +207,8 @@ static void next(struct trainer *t)
         settle(t);
         return;
     }
-    due = (t->drains || trainer_is_save_due(t)) && !t->is_keeping;
+    due = (t->drains || trainer_is_save_due(t)) && !t->is_keeping &&
+          trainer_may_save(t);
     t->step.saves = due;
     if (due) {
         trainer_begin_saving(t);
@@ -294,10 +301,11 @@ static void look_at_speeds(struct trainer *t)
 
 static void end_training_step(struct trainer *t)
 {
+    bool adds_all = trainer_is_local(t); /* else replicas have the same */
     double square = 0;
 
     for (size_t i = 0; i < t->n_parts; i++) {
-        square += t->parts[i].replica == 0 ? t->parts[i].square : 0;
+        square += adds_all || t->parts[i].replica == 0 ? t->parts[i].square : 0;
     }
     t->square = square;
     t->pending = t->step.step;
@@ -307,6 +315,7 @@ static void end_training_step(struct trainer *t)
     trainer_sums_add(&t->pass, &t->step_sums);
     trainer_sums_add(&t->said, &t->step_sums);
     trainer_curve_step(t);
+    trainer_drift_apart(t);
     if (t->point.first >= t->kept->samples) {
         t->point.first = 0;
         t->point.pass++;
@@ -391,10 +400,10 @@ static void note_time(struct trainer *t)
 }
 
 /* Replicas begin a step with the same parameters, or something is very
- * wrong. */
+ * wrong; but for those that are not to agree yet. */
 static const struct trainer_part *find_unequal(const struct trainer *t)
 {
-    for (size_t i = 1; i < t->n_parts; i++) {
+    for (size_t i = 1; i < t->n_parts && t->began_alike; i++) {
         const struct trainer_part *a = &t->parts[i - 1];
         const struct trainer_part *b = &t->parts[i];
 
@@ -460,6 +469,7 @@ void trainer_begin_steps(struct trainer *t)
     t->pending = 0;
     t->square = 0;
     t->tested = 0;
+    t->apart = 0;
     t->typical_us = 0;
     t->share_steps = 0;
     t->drifts = 0;

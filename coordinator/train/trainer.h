@@ -43,6 +43,7 @@ struct trainer_part {
     double square;
     double busy_us; /* since shares were looked at */
     uint64_t samples;
+    uint64_t learnt; /* samples since replicas agreed */
     /* Since the last progress: */
     double said_busy_us;
     uint64_t sent_bytes;
@@ -125,6 +126,8 @@ struct trainer {
     uint64_t pending;            /* Step whose gradients wait; 0: none */
     uint64_t applied;            /* the last one that was */
     double square;               /* of them */
+    uint64_t apart;              /* steps since replicas agreed */
+    bool began_alike;            /* with the step under way */
     struct trainer_sums pass;    /* of the pass under way */
     struct trainer_sums test;    /* of the evaluation under way */
     struct trainer_sums bend;    /* of the curve's point under way */
@@ -202,6 +205,20 @@ void trainer_saved(struct trainer *t, int rc, const char *why);
 void trainer_drop_step(struct trainer *t);
 /* answers.c has heard of all shards. */
 void trainer_end_step(struct trainer *t);
+
+/* ---- agree.c: replicas that take steps of their own ---------------------- */
+
+bool trainer_is_local(const struct trainer *t);
+/* The next Step shall have them agree. */
+bool trainer_must_agree(const struct trainer *t);
+/* False: they are not alike, and will not be by the next Step. */
+bool trainer_may_save(const struct trainer *t);
+/* Of the Step that goes out: whether they agree, and on what. */
+void trainer_agree(struct trainer *t);
+/* What a board's part in the mean is. */
+double trainer_share(const struct trainer *t, const struct trainer_part *part);
+/* A step was trained. */
+void trainer_drift_apart(struct trainer *t);
 
 /* ---- keep.c: checkpoints and the row of state.db ------------------------- */
 

@@ -17,6 +17,7 @@
 #define SCHOOL_SHARDS 8 /* replicas counted */
 #define SCHOOL_FILES 32
 #define SCHOOL_SAMPLES 64
+#define SCHOOL_WAIT_MS 60000
 #define SCHOOL_TESTS 24 /* samples to evaluate on */
 
 struct school_ask {
@@ -33,6 +34,7 @@ struct school_ask {
     const char *back;   /* of gradients between stages */
     const char *reduce; /* and between replicas */
     bool no_norm;
+    size_t local; /* steps until replicas agree; 0: gradients, each step */
 };
 
 struct school_file {
@@ -93,6 +95,8 @@ struct school {
     uint64_t at;      /* its first sample */
     uint32_t pass;
     double square;
+    size_t apart; /* steps since replicas agreed */
+    bool alike;   /* they began the newest step with the same */
     struct school_said said[SCHOOL_BOARDS][PIPE_SHARDS];
     struct digest saved[SCHOOL_BOARDS][PIPE_SHARDS];
     bool has_saved[SCHOOL_BOARDS][PIPE_SHARDS];

@@ -81,6 +81,7 @@ static void write_recipe(struct school *s, struct paper *p, size_t stage)
     r->slots = s->ask.slots;
     r->one_f_one_b = s->ask.backward_first;
     r->seed = 5;
+    r->local = s->ask.local > 0;
     set_codec(s->ask.reduce, &r->reduce_codec, &r->reduce_keep);
     r->sources = p->source_list;
     r->n_sources = stage > 0 ? s->shards[stage]->n_inputs : 0;

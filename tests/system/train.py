@@ -56,6 +56,8 @@ def check_forms(tap, cluster):
         "replicas": yaml("replicas", 2, 2, training=", microbatches: 1"),
         "zstd": yaml("zstd", 2, 2, "links: {zstd: on}\n" + bars.STAGES,
                      ", microbatches: 2"),
+        "agreeing": yaml("agreeing", 2, 2,
+                         training=", microbatches: 1, sync: {local: 1}"),
     }
     found, accuracy = {}, 0
     for name, text in forms.items():
@@ -71,12 +73,30 @@ def check_forms(tap, cluster):
         tap.note(f"{name}: {done[-1]['test_accuracy']:.3f} after "
                  f"{rows[-1]['took_s']:.1f} s")
     want = found.get("one", [])
-    for name in ("stages", "replicas", "zstd"):
+    for name in ("stages", "replicas", "zstd", "agreeing"):
         got = found.get(name, [])
         tap.case(len(got) == 2 and
                  all(abs(a - b) <= 1e-3 * abs(b) for a, b in zip(got, want)),
                  f"{name}: the losses of one board", f"{got} {want}")
     return want, accuracy
+
+
+def check_local(tap, cluster):
+    """Steps of their own: learnt all the same, with fewer bytes around."""
+    sent = {}
+    for name, sync in (("each", "gradient"), ("fifth", "{local: 5}"),
+                       ("pass", "{delta: epoch}")):
+        rc, rows, err = train(cluster, name, yaml(
+            name, 2, PASSES, training=f", microbatches: 1, sync: {sync}"))
+        right = rows[-1]["test_accuracy"] if rc == 0 else 0
+        steps = max([r["step"] for r in rows if r.get("stages")], default=1)
+        sent[name] = bytes_of(rows, "reduce_bytes") / steps
+        tap.case(rc == 0 and right >= RIGHT, f"sync: {sync}: learnt", err or
+                 str(right))
+        tap.note(f"{sync}: {right:.3f}, {sent[name]:.0f} bytes a step around")
+    # Weights and momentum: twice the gradients, each fifth step.
+    tap.case(0 < sent["pass"] < sent["fifth"] <= 0.45 * sent["each"],
+             "fewer bytes the less often", str(sent))
 
 
 def bytes_of(rows, key):
@@ -205,6 +225,7 @@ def main():
         err = bars.prepare(cluster, TRAIN, TEST)
         tap.case(not err, "a model to train", err)
         check_codecs(tap, cluster, *check_forms(tap, cluster))
+        check_local(tap, cluster)
         check_kills(tap, cluster)
         if not IS_SLOW:  # the same work by the same threads once more
             check_resume(tap, cluster)

@@ -2,129 +2,25 @@
  * same, what they save they go on from, and what cannot be does no harm. */
 #include "tests/lib/unit.h"
 
-#include "tests/lib/school.h"
+#include "tests/lib/lesson.h"
 #include "train/learnt.h"
 #include "wire/convert.h"
 
 #include <math.h>
 #include <string.h>
 
-#define STEPS 20
-#define BATCH 16
-
-static struct school_ask one_board(size_t micros)
-{
-    return (struct school_ask){.boards = 1,
-                               .stages = 1,
-                               .replicas = 1,
-                               .micros = micros,
-                               .batch = BATCH,
-                               .slots = 1};
-}
-
-/* What was learnt, by name. */
-struct lesson {
-    struct learnt states[PIPE_SHARDS];
-    size_t n;
-};
-
-static void read_lesson(const struct school *s, const struct digest *states,
-                        struct lesson *to)
-{
-    struct err err;
-
-    to->n = s->ask.stages;
-    for (size_t i = 0; i < to->n; i++) {
-        const struct blob *blob = school_file(s, &states[i]);
-
-        assert_int_equal(
-            learnt_open((struct blob *)(uintptr_t)blob, &to->states[i], &err),
-            0);
-    }
-}
-
-static void drop_lesson(struct lesson *l)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        learnt_close(&l->states[i]);
-    }
-}
-
-static const struct learnt_item *find(const struct lesson *l, const char *name)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        for (size_t k = 0; k < l->states[i].n_items; k++) {
-            if (strcmp(l->states[i].items[k].name, name) == 0) {
-                return &l->states[i].items[k];
-            }
-        }
-    }
-    fail_msg("%s was not learnt", name);
-    return NULL;
-}
-
-/* The relative difference in norm of what differs most. */
-static double difference(const struct lesson *a, const struct lesson *b)
-{
-    double worst = 0;
-
-    for (size_t i = 0; i < a->n; i++) {
-        for (size_t k = 0; k < a->states[i].n_items; k++) {
-            const struct learnt_item *x = &a->states[i].items[k];
-            const struct learnt_item *y = find(b, x->name);
-            double apart = 0;
-            double all = 0;
-
-            assert_int_equal(x->n, y->n);
-            for (size_t e = 0; e < x->n; e++) {
-                double d = (double)x->values[e] - (double)y->values[e];
-
-                apart += d * d;
-                all += (double)x->values[e] * (double)x->values[e];
-            }
-            worst = fmax(worst, all > 0 ? sqrt(apart / all) : apart);
-        }
-    }
-    return worst;
-}
-
-static void learn(struct school *s, const struct school_ask *ask,
-                  struct lesson *learnt)
-{
-    struct digest states[PIPE_SHARDS];
-
-    school_init(s, ask);
-    school_install(s, 3);
-    (void)school_train(s, STEPS);
-    school_save(s, states);
-    read_lesson(s, states, learnt);
-}
-
-static void compare(const struct school_ask *ask, const struct lesson *whole)
-{
-    struct school s;
-    struct lesson learnt;
-    double d;
-
-    learn(&s, ask, &learnt);
-    d = difference(whole, &learnt);
-    if (!(d <= 1e-6)) {
-        fail_msg("%zu boards, %zu stages x %zu, %zu micro-batches: %g apart",
-                 ask->boards, ask->stages, ask->replicas, ask->micros, d);
-    }
-    drop_lesson(&learnt);
-    school_deinit(&s);
-}
+#define STEPS LESSON_STEPS
+#define BATCH LESSON_BATCH
 
 static void however_it_is_divided_it_learns_the_same(void **state)
 {
     (void)state;
     for (size_t micros = 1; micros <= 4; micros *= 2) {
-        struct school_ask ask = one_board(micros);
+        struct school_ask ask = lesson_alone(micros);
         struct school s;
         struct lesson whole;
 
-        learn(&s, &ask, &whole);
+        lesson_learn(&s, &ask, &whole);
         for (size_t stages = 1; stages <= 3; stages++) {
             ask = (struct school_ask){.boards = stages,
                                       .stages = stages,
@@ -133,11 +29,11 @@ static void however_it_is_divided_it_learns_the_same(void **state)
                                       .batch = BATCH,
                                       .slots = 2,
                                       .backward_first = stages % 2 == 0};
-            compare(&ask, &whole);
+            lesson_compare(&ask, &whole);
             ask.boards = stages * 2;
             ask.replicas = 2;
             ask.backward_first = !ask.backward_first;
-            compare(&ask, &whole);
+            lesson_compare(&ask, &whole);
         }
         ask = (struct school_ask){.boards = 2,
                                   .stages = 3,
@@ -146,31 +42,31 @@ static void however_it_is_divided_it_learns_the_same(void **state)
                                   .batch = BATCH,
                                   .slots = 4,
                                   .home = true};
-        compare(&ask, &whole);
-        drop_lesson(&whole);
+        lesson_compare(&ask, &whole);
+        lesson_drop(&whole);
         school_deinit(&s);
     }
 }
 
 static void three_replicas_are_one_ring(void **state)
 {
-    struct school_ask ask = one_board(4);
+    struct school_ask ask = lesson_alone(4);
     struct school s;
     struct lesson whole;
 
     (void)state;
-    learn(&s, &ask, &whole);
+    lesson_learn(&s, &ask, &whole);
     ask.boards = 3;
     ask.replicas = 3;
-    compare(&ask, &whole);
-    drop_lesson(&whole);
+    lesson_compare(&ask, &whole);
+    lesson_drop(&whole);
     school_deinit(&s);
 }
 
 /* A replica sends 2 (P - 1) / P of what it has learnt, no more. */
 static void a_ring_carries_no_more_than_it_must(void **state)
 {
-    struct school_ask ask = one_board(2);
+    struct school_ask ask = lesson_alone(2);
     struct school s;
     struct lesson learnt;
     size_t bytes = 0;
@@ -179,7 +75,7 @@ static void a_ring_carries_no_more_than_it_must(void **state)
     ask.boards = 2;
     ask.replicas = 2;
     ask.no_norm = true; /* no statistics beside the gradients */
-    learn(&s, &ask, &learnt);
+    lesson_learn(&s, &ask, &learnt);
     for (size_t i = 0; i < learnt.states[0].n_params; i++) {
         bytes += learnt.states[0].items[i].n * sizeof(float);
     }
@@ -188,7 +84,7 @@ static void a_ring_carries_no_more_than_it_must(void **state)
     }
     assert_int_equal(s.said[0][0].reduced + s.said[1][0].reduced,
                      2 * bytes * STEPS);
-    drop_lesson(&learnt);
+    lesson_drop(&learnt);
     school_deinit(&s);
 }
 
@@ -197,7 +93,7 @@ static void it_goes_on_from_what_was_saved(void **state)
 {
     (void)state;
     for (int adam = 0; adam < 2; adam++) {
-        struct school_ask ask = one_board(4);
+        struct school_ask ask = lesson_alone(4);
         struct school s;
         struct digest whole[PIPE_SHARDS];
         struct digest half[PIPE_SHARDS];
@@ -232,7 +128,7 @@ static void it_goes_on_from_what_was_saved(void **state)
 
 static void evaluating_changes_nothing(void **state)
 {
-    struct school_ask ask = one_board(4);
+    struct school_ask ask = lesson_alone(4);
     struct school s;
     struct digest with[PIPE_SHARDS];
     struct digest without[PIPE_SHARDS];
@@ -267,7 +163,7 @@ static void evaluating_changes_nothing(void **state)
 
 static struct school_ask four_boards(void)
 {
-    struct school_ask ask = one_board(4);
+    struct school_ask ask = lesson_alone(4);
 
     ask.boards = 4;
     ask.stages = 2;
@@ -287,14 +183,6 @@ static void learn_alone(const struct school_ask *ask, struct digest *states)
     school_deinit(&s);
 }
 
-static void assert_same(const struct school_ask *ask, const struct digest *a,
-                        const struct digest *b)
-{
-    for (size_t i = 0; i < ask->stages; i++) {
-        assert_true(digest_equal(&a[i], &b[i]));
-    }
-}
-
 static void what_comes_twice_counts_once(void **state)
 {
     struct school_ask ask = four_boards();
@@ -311,7 +199,7 @@ static void what_comes_twice_counts_once(void **state)
     school_install(&s, 3);
     (void)school_train(&s, STEPS);
     school_save(&s, twice);
-    assert_same(&ask, once, twice);
+    lesson_assert_same(&ask, once, twice);
     school_deinit(&s);
 }
 
@@ -448,7 +336,7 @@ static void what_cannot_be_is_dropped(void **state)
             (void)school_train(&s, 1);
         }
         school_save(&s, states);
-        assert_same(&ask, alone, states);
+        lesson_assert_same(&ask, alone, states);
         school_deinit(&s);
     }
 }

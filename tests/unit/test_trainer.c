@@ -28,6 +28,9 @@
     "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: " \
     "0.5, momentum: 0.9, checkpoint: {steps: 2, keep: 2}}\n"
 #define REPLICAS HEAD TRAINING
+#define LOCALLY                                                           \
+    "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: 0.5, " \
+    "momentum: 0.9, sync: {local: 2}, checkpoint: {steps: 1, keep: 2}}\n"
 #define STAGES                                                         \
     HEAD "stages:\n  - {name: a, layers: flat..one, replicas: [n0]}\n" \
          "  - {name: b, layers: two..two, replicas: [n1]}\n" TRAINING
@@ -438,6 +441,74 @@ static void steps_follow_one_another(void **state)
     assert_true(list_is_empty(&f->d.c->placements));
 }
 
+/* Steps of 8, 8 and 4 samples a pass; they agree after two, and with it. */
+static void replicas_agree_now_and_then(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, HEAD LOCALLY);
+    assert_true(install(f, "n0")->shards[0]->recipe->local);
+    assert_false(step(f, "n0")->averages);
+    go(f, 1);
+    assert_false(step(f, "n0")->averages);
+    assert_false(step(f, "n0")->saves); /* due, but they are not alike */
+    assert_int_equal(step(f, "n0")->applies, 1);
+    assert_true(step(f, "n1")->square == 0.25); /* its own */
+    go(f, 1);
+    assert_true(step(f, "n0")->averages);
+    assert_true(step(f, "n0")->saves);
+    assert_true(step(f, "n0")->share == 0.5);
+    assert_true(step(f, "n1")->share == 0.5);
+    go(f, 1);
+    assert_true(step(f, "n0")->evaluates);
+    assert_true(step(f, "n0")->averages); /* of the last step alone */
+    go(f, 1);
+    assert_false(step(f, "n0")->averages);
+    go(f, 20);
+    assert_non_null(reply(f));
+    assert_int_equal(reply(f)->code, 0);
+    assert_int_equal(reply(f)->steps, 6);
+}
+
+/* Once a pass, however long it is. */
+static void replicas_agree_with_each_pass(void **state)
+{
+    struct fixture *f = *state;
+    size_t agreed = 0;
+
+    begin(f, HEAD "training: {data: d, epochs: 2, batch: 4, microbatches: 1, "
+                  "lr: 0.5, sync: {delta: epoch}, checkpoint: {steps: 1}}\n");
+    for (size_t i = 0; i < 40 && reply(f) == NULL; i++) {
+        bool averages = step(f, "n0")->averages;
+
+        assert_true(averages ==
+                    (step(f, "n0")->evaluates && step(f, "n0")->first == 0));
+        agreed += averages;
+        go(f, 1);
+    }
+    assert_non_null(reply(f));
+    assert_int_equal(reply(f)->code, 0);
+    assert_int_equal(agreed, 2);
+}
+
+static void only_whole_models_take_steps_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+
+    send_train(f, HEAD
+               "stages:\n  - {name: a, layers: flat..one, replicas: [n0]}\n"
+               "  - {name: b, layers: two..two, replicas: [n1]}\n" LOCALLY);
+    (void)io_fake_work(&f->d.fake);
+    assert_non_null(reply(f));
+    assert_int_equal(reply(f)->code, EDGE_ECONFIG);
+    assert_non_null(strstr(reply(f)->text, "the whole model"));
+    io_fake_forget(f->d.client);
+    send_train(f, HEAD "training: {data: d, sync: {local: 2}, codec: q8}\n");
+    (void)io_fake_work(&f->d.fake);
+    assert_non_null(reply(f));
+    assert_non_null(strstr(reply(f)->text, "are for gradients"));
+}
+
 static void squares_of_stages_are_added_up(void **state)
 {
     struct fixture *f = *state;
@@ -682,6 +753,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(steps_follow_one_another),
+        CASE(replicas_agree_now_and_then),
+        CASE(replicas_agree_with_each_pass),
+        CASE(only_whole_models_take_steps_of_their_own),
         CASE(squares_of_stages_are_added_up),
         CASE(a_lost_board_is_done_without),
         CASE(what_is_late_is_not_heard),
