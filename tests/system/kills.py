@@ -51,9 +51,9 @@ def cgroup(path, pid):
     try:
         os.makedirs(path, exist_ok=True)
         with open(path + "/cpu.cfs_period_us", "w") as f:
-            f.write("10000")
+            f.write("4000")
         with open(path + "/cpu.cfs_quota_us", "w") as f:
-            f.write("2500")
+            f.write("1000")
         with open(path + "/cgroup.procs", "w") as f:
             f.write(str(pid))
         return True
@@ -62,8 +62,8 @@ def cgroup(path, pid):
 
 
 def slow_share(c):
-    """What local-2 takes of 1,500 requests."""
-    _, out, _ = c.ctl("bench", "--requests", "1500", "--clients", "8", "-o",
+    """What local-2 takes of 5,000 requests."""
+    _, out, _ = c.ctl("bench", "--requests", "5000", "--clients", "8", "-o",
                       "json")
     return sum(r["share"] for r in json.loads(out)["replicas"]
                if r["node"] == "local-2")
@@ -99,7 +99,13 @@ def slow_down(base, c):
             cgroup(base + "/slow", c.pid("local-2"))):
         return False
     with open(base + "/fast/cpu.cfs_quota_us", "w") as f:
-        f.write("5000")
+        f.write("2000")
+    # A quota is handed out processor by processor, in pieces as large as it:
+    # of a process on two of them one thread gets it, another waits. On one,
+    # half the quota is half the speed.
+    for i, name in enumerate(("local-1", "local-2")):
+        for task in os.listdir(f"/proc/{c.pid(name)}/task"):
+            os.sched_setaffinity(int(task), {i % os.cpu_count()})
     return True
 
 
