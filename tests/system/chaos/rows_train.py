@@ -75,9 +75,21 @@ class Run:
             return hashlib.sha256(f.read()).hexdigest()
 
 
+def went_on(run, since, phases):
+    """The row that a new placement begins with, and its first step."""
+    run.wait_for(lambda: run.first(since, phases), 30)
+    placed = run.first(since, phases)
+    if placed is None:
+        return None, None
+    index = next(i for i in range(since, len(run.rows))
+                 if run.rows[i][1] is placed[1])
+    run.wait_for(lambda: run.first(index, ("step",)), 30)
+    return placed, run.first(index, ("step",))
+
+
 def kill_one(t, cluster, run):
-    """Seconds until it steps again, and the steps that were lost; None if it
-    ended meanwhile."""
+    """Seconds until it steps again, and the steps that were lost (None: not
+    seen); None if it ended meanwhile."""
     victim = t.rng.choice(["local-1", "local-2", "coordinator"])
     at = run.step() + t.rng.randrange(2, 2 * EVERY)
     run.wait_for(lambda: run.step() >= at, 30)
@@ -87,19 +99,18 @@ def kill_one(t, cluster, run):
     if run.ended or cluster.kill(victim) is None:
         return None
     # A new placement is installed; the step after that is where it goes on.
-    run.wait_for(lambda: run.first(since, ("install",)), 30)
-    placed = run.first(since, ("install",))
-    if placed is None:
-        return None
-    index = next(i for i in range(since, len(run.rows))
-                 if run.rows[i][1] is placed[1])
-    run.wait_for(lambda: run.first(index, ("step",)), 30)
-    again = run.first(index, ("step",))
+    # Who was watching comes back to a new coordinator when it is under way.
+    phases = ("install",)
+    if victim == "coordinator":
+        phases, since = ("install", "step"), len(run.rows)
+    placed, again = went_on(run, since, phases)
     if again is None:
         return None
-    lost = max(0, before - again[1]["step"])
+    is_seen = placed[1]["phase"] == "install"
+    lost = max(0, before - again[1]["step"]) if is_seen else None
     t.note(f"{victim} killed at step {before}: goes on at "
-           f"{again[1]['step']} after {again[0] - began:.2f} s")
+           f"{again[1]['step']}{'' if is_seen else ' or before'} after "
+           f"{again[0] - began:.2f} s")
     return again[0] - began, lost
 
 
@@ -133,5 +144,7 @@ def train(t):
         raise Void("nothing was killed before the training was over")
     t.least("kills", len(found), "", kills)
     t.most("t_resume", max(s for s, _ in found), "s", 5)
-    t.most("steps_lost", max(n for _, n in found), "", EVERY)
+    lost = [n for _, n in found if n is not None]
+    t.least("losses_seen", len(lost), "", kills // 2)
+    t.most("steps_lost", max(lost, default=0), "", EVERY)
     t.measured("weights bit-identical")
