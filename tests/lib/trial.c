@@ -314,7 +314,7 @@ static void check_restart(struct trial *t)
     fleet_run_for(&t->fleet, 200);
     fleet_start_head(&t->fleet);
     restart_clients(t);
-    ask_for(t, 2000); /* then spares may come, which nobody waits for */
+    trial_run_for(t, 2000); /* then spares may come, which nobody waits for */
     if (fleet_pushed(&t->fleet) != 0) {
         trial_fail(t, "%llu bytes are pushed after a restart",
                    (unsigned long long)fleet_pushed(&t->fleet));
