@@ -53,7 +53,7 @@ def tiles(rows):
             whole(rows, "conv3_1", "fc3", "pi-1"))
 
 
-MODELS = {"mobilenetv2": 1e9, "resnet50": 4e9, "alexnet": 1e9, "vgg16": 8e9}
+MODELS = {"mobilenetv2": 1e9, "resnet50": 4e9, "alexnet": 5e8, "vgg16": 4e9}
 PLANS = [(kind, name, link) for name in ("mobilenetv2", "resnet50")
          for link in ("1gbit", "30mbit") for kind in (one, replicas, pipeline)]
 PLANS += [(split, "alexnet", "1gbit"), (split, "alexnet", "30mbit"),
