@@ -1,8 +1,6 @@
 #include "config/cluster.h"
 
 #include "config/cluster_parts.h"
-#include "config/doc.h"
-#include "config/load.h"
 #include "config/reference.h"
 
 #include "base/mem.h"
@@ -12,30 +10,20 @@
 int cluster_read(const char *text, size_t size, const char *label,
                  struct cluster **out, struct config_errors *errors)
 {
-    struct cluster *cluster = NULL;
-    struct doc *doc = NULL;
+    struct cluster *cluster = mem_new(struct cluster);
     int rc;
 
-    config_errors_init(errors, label, text, size);
-    rc = doc_read(text, size, errors, &doc);
+    if (cluster == NULL) {
+        return EDGE_ENOMEM;
+    }
+    rc = read_whole(text, size, label, cluster_table(), cluster, &cluster->pool,
+                    errors);
     if (rc < 0) {
+        cluster_free(cluster);
         return rc;
     }
-    cluster = mem_new(struct cluster);
-    if (cluster == NULL) {
-        rc = EDGE_ENOMEM;
-        goto out;
-    }
-    rc = read_tree(doc, cluster_table(), cluster, &cluster->pool, errors);
-    if (rc < 0) {
-        goto out;
-    }
     *out = cluster;
-    cluster = NULL;
-out:
-    cluster_free(cluster);
-    doc_free(doc);
-    return rc;
+    return 0;
 }
 
 int cluster_read_input(const char *text, size_t size, const char *label,
@@ -43,31 +31,14 @@ int cluster_read_input(const char *text, size_t size, const char *label,
                        struct config_errors *errors)
 {
     struct pool pool = {0};
-    struct doc *doc = NULL;
     int rc;
 
     *input = (struct cluster_input){.width = 0};
-    config_errors_init(errors, label, text, size);
-    rc = doc_read(text, size, errors, &doc);
-    if (rc == 0) {
-        rc = read_tree(doc, &cluster_input_table, input, &pool, errors);
-    }
+    rc = read_whole(text, size, label, &cluster_input_table, input, &pool,
+                    errors);
     config_errors_detach(errors);
     pool_deinit(&pool); /* holds none of it */
-    doc_free(doc);
     return rc;
-}
-
-static int read_any(const char *text, size_t size, const char *label, void *out,
-                    struct config_errors *errors)
-{
-    return cluster_read(text, size, label, out, errors);
-}
-
-int cluster_load(const char *path, struct cluster **cluster,
-                 struct config_errors *errors, struct err *err)
-{
-    return config_load(path, read_any, cluster, errors, err);
 }
 
 void cluster_free(struct cluster *cluster)

@@ -394,16 +394,10 @@ struct cluster {
 
 /* 0; EDGE_ECONFIG and the reasons in `errors`; EDGE_ENOMEM. `label` is the
  * file's name as its user knows it. On success `errors` may hold warnings.
- * `errors` needs no init; it borrows `text` for more errors that a caller may
- * add at places of the file. */
+ * `errors` is zeroed, or was used before; it borrows `text` for more errors
+ * that a caller may add at places of the file. */
 int cluster_read(const char *text, size_t size, const char *label,
                  struct cluster **cluster, struct config_errors *errors);
-
-/* The same from a file, "-" being standard input. Other codes, with a sentence
- * in `err`: the file cannot be read; then `errors` is empty. */
-int cluster_load(const char *path, struct cluster **cluster,
-                 struct config_errors *errors, struct err *err);
-
 void cluster_free(struct cluster *cluster); /* NULL is fine */
 
 /* A device's name where none was written: the host without ".local", and the

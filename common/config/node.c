@@ -1,6 +1,5 @@
 #include "config/node.h"
 
-#include "config/doc.h"
 #include "config/reference.h"
 
 #include "base/blob.h"
@@ -87,30 +86,19 @@ const struct read_table *node_config_table(void)
 int node_config_read(const char *text, size_t size, const char *label,
                      struct node_config **out, struct config_errors *errors)
 {
-    struct node_config *config = NULL;
-    struct doc *doc = NULL;
+    struct node_config *config = mem_new(struct node_config);
     int rc;
 
-    config_errors_init(errors, label, text, size);
-    rc = doc_read(text, size, errors, &doc);
+    if (config == NULL) {
+        return EDGE_ENOMEM;
+    }
+    rc = read_whole(text, size, label, &table, config, &config->pool, errors);
     if (rc < 0) {
+        node_config_free(config);
         return rc;
     }
-    config = mem_new(struct node_config);
-    if (config == NULL) {
-        rc = EDGE_ENOMEM;
-        goto out;
-    }
-    rc = read_tree(doc, &table, config, &config->pool, errors);
-    if (rc < 0) {
-        goto out;
-    }
     *out = config;
-    config = NULL;
-out:
-    node_config_free(config);
-    doc_free(doc);
-    return rc;
+    return 0;
 }
 
 int node_config_load(const char *path, struct node_config **config,

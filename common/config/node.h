@@ -32,7 +32,7 @@ struct node_config {
     struct pool pool; /* private: holds all of the above */
 };
 
-/* As cluster_read() and cluster_load() of config/cluster.h. */
+/* As cluster_read() of config/cluster.h, and that from a file. */
 int node_config_read(const char *text, size_t size, const char *label,
                      struct node_config **config, struct config_errors *errors);
 int node_config_load(const char *path, struct node_config **config,

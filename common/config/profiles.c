@@ -1,6 +1,5 @@
 #include "config/profiles.h"
 
-#include "config/doc.h"
 #include "config/load.h"
 #include "config/reference.h"
 
@@ -9,30 +8,20 @@
 int profiles_read(const char *text, size_t size, const char *label,
                   struct profiles **out, struct config_errors *errors)
 {
-    struct profiles *profiles = NULL;
-    struct doc *doc = NULL;
+    struct profiles *profiles = mem_new(struct profiles);
     int rc;
 
-    config_errors_init(errors, label, text, size);
-    rc = doc_read(text, size, errors, &doc);
+    if (profiles == NULL) {
+        return EDGE_ENOMEM;
+    }
+    rc = read_whole(text, size, label, profiles_table(), profiles,
+                    &profiles->pool, errors);
     if (rc < 0) {
+        profiles_free(profiles);
         return rc;
     }
-    profiles = mem_new(struct profiles);
-    if (profiles == NULL) {
-        rc = EDGE_ENOMEM;
-        goto out;
-    }
-    rc = read_tree(doc, profiles_table(), profiles, &profiles->pool, errors);
-    if (rc < 0) {
-        goto out;
-    }
     *out = profiles;
-    profiles = NULL;
-out:
-    profiles_free(profiles);
-    doc_free(doc);
-    return rc;
+    return 0;
 }
 
 static int read_any(const char *text, size_t size, const char *label, void *out,

@@ -71,7 +71,9 @@ struct profiles {
     struct pool pool;          /* private: holds all of the above */
 };
 
-/* As cluster_read() and cluster_load(). */
+/* As cluster_read(), and that from a file, "-" being standard input. Other
+ * codes, with a sentence in `err`: the file cannot be read; then `errors` is
+ * empty. */
 int profiles_read(const char *text, size_t size, const char *label,
                   struct profiles **profiles, struct config_errors *errors);
 int profiles_load(const char *path, struct profiles **profiles,

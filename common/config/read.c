@@ -424,3 +424,19 @@ int read_tree(const struct doc *doc, const struct read_table *table, void *base,
     }
     return rc;
 }
+
+int read_whole(const char *text, size_t size, const char *label,
+               const struct read_table *table, void *base, struct pool *pool,
+               struct config_errors *errors)
+{
+    struct doc *doc = NULL;
+    int rc;
+
+    config_errors_init(errors, label, text, size);
+    rc = doc_read(text, size, errors, &doc);
+    if (rc == 0) {
+        rc = read_tree(doc, table, base, pool, errors);
+    }
+    doc_free(doc);
+    return rc;
+}

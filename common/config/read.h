@@ -129,6 +129,12 @@ struct read_table {
 int read_tree(const struct doc *doc, const struct read_table *table, void *base,
               struct pool *pool, struct config_errors *errors);
 
+/* The same from a file's text, which `errors` quote as `label`'s: they are
+ * begun here. */
+int read_whole(const char *text, size_t size, const char *label,
+               const struct read_table *table, void *base, struct pool *pool,
+               struct config_errors *errors);
+
 /* ---- for own rows and checks ---- */
 
 struct pool *read_pool(const struct reader *reader);

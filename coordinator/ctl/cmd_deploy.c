@@ -22,79 +22,43 @@
 
 void deploy_release(struct deploy *d)
 {
-    cluster_free(d->cluster);
-    blob_unref(d->yaml);
-    blob_unref(d->model);
+    cluster_files_release(&d->files);
     blob_unref(d->labels);
     blob_unref(d->calibration);
-    mem_free(d->model_path);
     mem_free(d->labels_path);
 }
 
 /* ---- files
  * -------------------------------------------------------------------- */
 
-static int read_yaml(struct deploy *d, struct err *err)
+static int read_labels(struct deploy *d, struct err *err)
 {
-    struct config_errors *errors = mem_new(struct config_errors);
     int rc;
 
-    if (errors == NULL) {
+    d->labels_path =
+        cluster_resolve_path(d->files.path, d->files.cluster->model.labels);
+    if (d->labels_path == NULL) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
-    rc = blob_read(d->path, LIMIT_YAML + 1, &d->yaml, err);
-    if (rc == 0) {
-        rc = cluster_read((const char *)d->yaml->data, d->yaml->size, d->path,
-                          &d->cluster, errors);
-        config_errors_print(errors, "nothing was changed", stderr);
-        if (rc < 0) {
-            err->text[0] = '\0'; /* it is all on stderr */
-        }
-    }
-    mem_free(errors);
-    return rc;
-}
-
-static int check_sum(const struct deploy *d, struct err *err)
-{
-    struct model_sum sum = {.cluster = d->cluster,
-                            .path = d->path,
-                            .yaml = d->yaml,
-                            .model_path = d->model_path,
-                            .model = d->model,
-                            .outcome = "nothing was changed"};
-
-    return model_sum_check(&sum, err);
+    rc = blob_read(d->labels_path, LIMIT_LABELS, &d->labels, err);
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", d->files.path) : 0;
 }
 
 static int read_files(struct deploy *d, struct err *err)
 {
-    const struct cluster_model *model = &d->cluster->model;
-    int rc;
+    bool has_labels = d->files.cluster->model.labels != NULL;
+    int rc =
+        cluster_files_model(&d->files, has_labels ? NULL : &d->labels, err);
 
-    d->model_path = cluster_resolve_path(d->path, model->file);
-    d->labels_path = model->labels != NULL
-                         ? cluster_resolve_path(d->path, model->labels)
-                         : NULL;
-    if (d->model_path == NULL ||
-        (model->labels != NULL && d->labels_path == NULL)) {
-        return err_set(err, EDGE_ENOMEM, "out of memory");
+    if (rc == 0 && has_labels) {
+        rc = read_labels(d, err);
     }
-    rc = model_file_read(d->model_path, &d->model,
-                         model->labels != NULL ? NULL : &d->labels, err);
-    if (rc == 0 && d->labels_path != NULL) {
-        rc = blob_read(d->labels_path, LIMIT_LABELS, &d->labels, err);
-    }
-    if (rc < 0) {
-        return err_wrap(err, EDGE_ECONFIG, "%s", d->path);
-    }
-    rc = check_sum(d, err);
     if (rc < 0) {
         return rc;
     }
-    rc = calibration_read(d->cluster, d->path, d->model_path, &d->calibration,
-                          err);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", d->path) : 0;
+    rc = calibration_read(d->files.cluster, d->files.path, d->files.model_path,
+                          &d->calibration, err);
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", d->files.path) : 0;
 }
 
 /* ---- to the coordinator
@@ -103,13 +67,6 @@ static int read_files(struct deploy *d, struct err *err)
 static void on_put(void *arg, uint64_t done, uint64_t total)
 {
     progress_step(arg, "send", "coordinator", done, total);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
 }
 
 static int send_deploy(struct client *client, struct deploy *d, bool dry_run,
@@ -121,11 +78,11 @@ static int send_deploy(struct client *client, struct deploy *d, bool dry_run,
     struct digest model;
     struct digest labels;
     struct digest calibration;
-    int rc =
-        client_put(client, d->model, &model, NULL, on_put, &d->progress, err);
+    int rc = client_put(client, d->files.model, &model, NULL, on_put,
+                        &d->progress, err);
 
     if (rc == 0) {
-        rc = client_put(client, d->yaml, &yaml, NULL, NULL, NULL, err);
+        rc = client_put(client, d->files.yaml, &yaml, NULL, NULL, NULL, err);
     }
     if (rc == 0 && d->labels != NULL && d->labels->size > 0) {
         rc = client_put(client, d->labels, &labels, NULL, NULL, NULL, err);
@@ -141,8 +98,8 @@ static int send_deploy(struct client *client, struct deploy *d, bool dry_run,
     }
     message.yaml = convert_digest_out(&yaml);
     message.model = convert_digest_out(&model);
-    message.yaml_name = (char *)(uintptr_t)d->path;
-    message.model_name = (char *)(uintptr_t)base_name(d->model_path);
+    message.yaml_name = (char *)(uintptr_t)d->files.path;
+    message.model_name = (char *)(uintptr_t)cluster_files_model_name(&d->files);
     message.dry_run = dry_run;
     message.plan_number = (uint64_t)d->plan;
     message.explain = d->explain;
@@ -198,7 +155,7 @@ int deploy_run(const struct ctl *ctl, struct deploy *d, bool dry_run,
                struct msg *msg, struct err *err)
 {
     struct client *client = NULL;
-    int rc = read_yaml(d, err);
+    int rc = cluster_files_yaml(&d->files, err);
 
     if (rc == 0) {
         rc = read_files(d, err);
@@ -266,7 +223,7 @@ static error_t parse_deploy(int key, char *arg, struct argp_state *state)
 
 int cmd_deploy(struct ctl *ctl, int argc, char **argv)
 {
-    struct deploy d = {0};
+    struct deploy d = {.files.outcome = "nothing was changed"};
     struct msg msg;
     struct err err;
     int first;
@@ -277,7 +234,7 @@ int cmd_deploy(struct ctl *ctl, int argc, char **argv)
     if (!deploy_one_file(ctl, argc, first)) {
         return CTL_USAGE;
     }
-    d.path = argv[first];
+    d.files.path = argv[first];
     progress_init(&d.progress, ctl);
     rc = deploy_run(ctl, &d, ctl->dry_run, &msg, &err);
     deploy_release(&d);
@@ -363,22 +320,22 @@ static int check_model(const struct deploy *d, size_t *n_ops, struct err *err)
 {
     struct graph *graph = NULL;
     struct cluster_input input;
-    int rc = guard_import_file(d->model_path, &graph, err);
+    int rc = guard_import_file(d->files.model_path, &graph, err);
 
-    if (rc == 0 && !d->cluster->model.input.is_given) {
-        rc = model_file_input(graph, d->model_path, &input, err);
+    if (rc == 0 && !d->files.cluster->model.input.is_given) {
+        rc = model_file_input(graph, d->files.model_path, &input, err);
     }
     if (rc == 0) {
         rc = fold_prepare(graph, 1, NULL, 0, err);
     }
     *n_ops = rc == 0 ? graph->n_ops : 0;
     graph_free(graph);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", d->path) : 0;
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", d->files.path) : 0;
 }
 
 int cmd_validate(struct ctl *ctl, int argc, char **argv)
 {
-    struct deploy d = {0};
+    struct deploy d = {.files.outcome = "nothing was changed"};
     size_t n_ops = 0;
     struct err err;
     int first;
@@ -388,8 +345,8 @@ int cmd_validate(struct ctl *ctl, int argc, char **argv)
     if (!deploy_one_file(ctl, argc, first)) {
         return CTL_USAGE;
     }
-    d.path = argv[first];
-    rc = read_yaml(&d, &err);
+    d.files.path = argv[first];
+    rc = cluster_files_yaml(&d.files, &err);
     if (rc == 0) {
         rc = read_files(&d, &err);
     }
@@ -399,11 +356,12 @@ int cmd_validate(struct ctl *ctl, int argc, char **argv)
     if (rc == 0 && ctl->format == CTL_JSON) {
         (void)printf("{\"valid\": true, \"name\": \"%s\", \"devices\": %zu, "
                      "\"ops\": %zu}\n",
-                     d.cluster->name, d.cluster->n_devices, n_ops);
+                     d.files.cluster->name, d.files.cluster->n_devices, n_ops);
     } else if (rc == 0) {
         (void)printf("%s is valid: deployment %s, %zu devices, a model of %zu "
                      "ops\n",
-                     d.path, d.cluster->name, d.cluster->n_devices, n_ops);
+                     d.files.path, d.files.cluster->name,
+                     d.files.cluster->n_devices, n_ops);
     }
     deploy_release(&d);
     return rc < 0 ? deploy_fail(&err, rc) : CTL_OK;

@@ -36,7 +36,7 @@ static void print_table(const struct ctl *ctl, const struct deploy *d,
         explain_print(ctl, explain);
     }
     (void)printf("To apply exactly this plan:  edgectl deploy --plan %llu %s\n",
-                 (unsigned long long)report->number, d->path);
+                 (unsigned long long)report->number, d->files.path);
 }
 
 static int print(const struct ctl *ctl, const struct plan_options *options,
@@ -52,7 +52,7 @@ static int print(const struct ctl *ctl, const struct plan_options *options,
     if (options->dot) {
         explain_dot(report, explain);
     } else if (ctl->format == CTL_YAML) {
-        rc = explain_yaml(d->cluster, report, explain, err);
+        rc = explain_yaml(d->files.cluster, report, explain, err);
     } else if (ctl->format == CTL_JSON) {
         explain_json(report, explain);
     } else {
@@ -65,7 +65,7 @@ static int print(const struct ctl *ctl, const struct plan_options *options,
 int cmd_plan(struct ctl *ctl, int argc, char **argv)
 {
     struct plan_options options = {0};
-    struct deploy d = {0};
+    struct deploy d = {.files.outcome = "nothing was changed"};
     struct msg msg;
     struct err err = {""};
     bool changed;
@@ -77,7 +77,7 @@ int cmd_plan(struct ctl *ctl, int argc, char **argv)
     if (!deploy_one_file(ctl, argc, first)) {
         return CTL_USAGE;
     }
-    d.path = argv[first];
+    d.files.path = argv[first];
     d.explain = options.explain || options.dot || ctl->format == CTL_YAML ||
                 ctl->format == CTL_JSON;
     progress_init(&d.progress, ctl);

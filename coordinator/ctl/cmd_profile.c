@@ -1,14 +1,12 @@
 /* edgectl profile: how fast the boards run a model, and how fast links are. */
+#include "coordinator/ctl/cluster_files.h"
 #include "coordinator/ctl/ctl.h"
-#include "coordinator/ctl/model_file.h"
-#include "coordinator/ctl/model_sum.h"
 #include "coordinator/ctl/profile_print.h"
 #include "coordinator/ctl/profile_yaml.h"
 #include "coordinator/ctl/progress.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "config/cluster.h"
 #include "wire/convert.h"
 
 #include <stdio.h>
@@ -19,11 +17,7 @@
 
 struct profile { /* what is asked for, and what came */
     bool fresh;
-    const char *path; /* of cluster.yaml; NULL: what is deployed */
-    struct cluster *cluster;
-    struct blob *yaml;
-    struct blob *model;
-    char *model_path;
+    struct cluster_files files; /* path NULL: what is deployed */
     struct progress progress;
     struct profile_rows rows;
 };
@@ -35,59 +29,7 @@ static void release(struct profile *p)
     }
     mem_free(p->rows.rows);
     msg_deinit(&p->rows.reply);
-    cluster_free(p->cluster);
-    blob_unref(p->yaml);
-    blob_unref(p->model);
-    mem_free(p->model_path);
-}
-
-/* ---- files ----------------------------------------------------------------
- */
-
-static int read_yaml(struct profile *p, struct err *err)
-{
-    struct config_errors *errors = mem_new(struct config_errors);
-    int rc;
-
-    if (errors == NULL) {
-        return err_set(err, EDGE_ENOMEM, "out of memory");
-    }
-    rc = blob_read(p->path, LIMIT_YAML + 1, &p->yaml, err);
-    if (rc == 0) {
-        rc = cluster_read((const char *)p->yaml->data, p->yaml->size, p->path,
-                          &p->cluster, errors);
-        config_errors_print(errors, "nothing was measured", stderr);
-        if (rc < 0) {
-            err->text[0] = '\0'; /* it is all on stderr */
-        }
-    }
-    mem_free(errors);
-    return rc;
-}
-
-static int check_sum(const struct profile *p, struct err *err)
-{
-    struct model_sum sum = {.cluster = p->cluster,
-                            .path = p->path,
-                            .yaml = p->yaml,
-                            .model_path = p->model_path,
-                            .model = p->model,
-                            .outcome = "nothing was measured"};
-
-    return model_sum_check(&sum, err);
-}
-
-static int read_model(struct profile *p, struct err *err)
-{
-    int rc;
-
-    p->model_path = cluster_resolve_path(p->path, p->cluster->model.file);
-    if (p->model_path == NULL) {
-        return err_set(err, EDGE_ENOMEM, "out of memory");
-    }
-    rc = model_file_read(p->model_path, &p->model, NULL, err);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", p->path)
-                  : check_sum(p, err);
+    cluster_files_release(&p->files);
 }
 
 /* ---- the question ---------------------------------------------------------
@@ -96,13 +38,6 @@ static int read_model(struct profile *p, struct err *err)
 static void on_put(void *arg, uint64_t done, uint64_t total)
 {
     progress_step(arg, "send", "coordinator", done, total);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
 }
 
 static int ask(const struct ctl *ctl, struct client *client, struct profile *p,
@@ -114,15 +49,17 @@ static int ask(const struct ctl *ctl, struct client *client, struct profile *p,
     struct digest model;
     int rc = 0;
 
-    if (p->path != NULL) {
-        rc = client_put(client, p->model, &model, NULL, on_put, &p->progress,
-                        err);
+    if (p->files.path != NULL) {
+        rc = client_put(client, p->files.model, &model, NULL, on_put,
+                        &p->progress, err);
         rc = rc < 0 ? rc
-                    : client_put(client, p->yaml, &yaml, NULL, NULL, NULL, err);
+                    : client_put(client, p->files.yaml, &yaml, NULL, NULL, NULL,
+                                 err);
         message.yaml = convert_digest_out(&yaml);
         message.model = convert_digest_out(&model);
-        message.yaml_name = (char *)(uintptr_t)p->path;
-        message.model_name = (char *)(uintptr_t)base_name(p->model_path);
+        message.yaml_name = (char *)(uintptr_t)p->files.path;
+        message.model_name =
+            (char *)(uintptr_t)cluster_files_model_name(&p->files);
     } else {
         message.deployment = (char *)(uintptr_t)ctl->model;
     }
@@ -199,10 +136,10 @@ static int await(struct client *client, const struct ctl *ctl,
 static int run(const struct ctl *ctl, struct profile *p, struct err *err)
 {
     struct client *client = NULL;
-    int rc = p->path != NULL ? read_yaml(p, err) : 0;
+    int rc = p->files.path != NULL ? cluster_files_yaml(&p->files, err) : 0;
 
-    if (rc == 0 && p->path != NULL) {
-        rc = read_model(p, err);
+    if (rc == 0 && p->files.path != NULL) {
+        rc = cluster_files_model(&p->files, NULL, err);
     }
     if (rc == 0) {
         rc = ctl_connect(ctl, &client, err);
@@ -234,7 +171,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int cmd_profile(struct ctl *ctl, int argc, char **argv)
 {
-    struct profile p = {0};
+    struct profile p = {.files.outcome = "nothing was measured"};
     struct err err = {.text = ""};
     int first;
     int rc;
@@ -247,8 +184,8 @@ int cmd_profile(struct ctl *ctl, int argc, char **argv)
                               "See: edgectl profile --help\n");
         return CTL_USAGE;
     }
-    p.path = first < argc ? argv[first] : NULL;
-    if (p.path == NULL && ctl->format == CTL_YAML) {
+    p.files.path = first < argc ? argv[first] : NULL;
+    if (p.files.path == NULL && ctl->format == CTL_YAML) {
         (void)fprintf(stderr, "edgectl profile: -o yaml names layers, so it "
                               "needs the model's file.  Try: edgectl profile "
                               "-o yaml cluster.yaml\n");
@@ -257,7 +194,7 @@ int cmd_profile(struct ctl *ctl, int argc, char **argv)
     progress_init(&p.progress, ctl);
     rc = run(ctl, &p, &err);
     if (rc == 0 && ctl->format == CTL_YAML) {
-        rc = profile_yaml_print(&p.rows, p.model, &err);
+        rc = profile_yaml_print(&p.rows, p.files.model, &err);
     } else if (rc == 0) {
         profile_print(ctl, &p.rows);
     }

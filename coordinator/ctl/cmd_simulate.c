@@ -103,20 +103,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- files --------------------------------------------------------------- */
 
-/* What is wrong with a YAML file is on stderr then, and `err` empty. */
-static int say_errors(struct config_errors *errors, int rc, struct err *err)
-{
-    if (rc < 0 && errors->n_errors == 0) {
-        return rc;
-    }
-    config_errors_print(errors, "nothing was simulated", stderr);
-    if (rc < 0) {
-        err->text[0] = '\0';
-    }
-    return rc;
-}
-
-static int read_yaml(struct simulation *s, struct err *err)
+/* What is wrong with it is on stderr then, and `err` empty. */
+static int read_profiles(struct simulation *s, struct err *err)
 {
     struct config_errors *errors = mem_new(struct config_errors);
     int rc;
@@ -124,46 +112,43 @@ static int read_yaml(struct simulation *s, struct err *err)
     if (errors == NULL) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
-    rc = say_errors(errors, cluster_load(s->path, &s->cluster, errors, err),
-                    err);
-    if (rc == 0 && s->profiles != NULL) {
-        rc = say_errors(errors,
-                        profiles_load(s->profiles, &s->file, errors, err), err);
+    rc = profiles_load(s->profiles, &s->file, errors, err);
+    if (rc == 0 || errors->n_errors > 0) {
+        config_errors_print(errors, s->files.outcome, stderr);
+    }
+    if (rc < 0 && errors->n_errors > 0) {
+        err->text[0] = '\0';
     }
     mem_free(errors);
     return rc;
 }
 
-static int check_sum(const struct simulation *s, const char *model_path,
-                     struct err *err)
+static int read_yaml(struct simulation *s, struct err *err)
 {
-    struct model_sum sum = {.cluster = s->cluster,
-                            .path = s->path,
-                            .model_path = model_path,
-                            .outcome = "nothing was simulated"};
+    int rc = cluster_files_yaml(&s->files, err);
 
-    return model_sum_check(&sum, err);
+    return rc == 0 && s->profiles != NULL ? read_profiles(s, err) : rc;
 }
 
 static int read_model(struct simulation *s, struct err *err)
 {
-    char *path = cluster_resolve_path(s->path, s->cluster->model.file);
-    int rc = path == NULL ? err_set(err, EDGE_ENOMEM, "out of memory")
-                          : guard_import_file(path, &s->graph, err);
+    int rc = cluster_files_resolve(&s->files, err);
 
+    if (rc < 0) {
+        return rc;
+    }
+    rc = guard_import_file(s->files.model_path, &s->graph, err);
     if (rc == 0) {
         rc = fold_prepare(s->graph, 1, NULL, 0, err);
     }
-    rc = rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", s->path)
-                : check_sum(s, path, err);
-    mem_free(path);
-    return rc;
+    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", s->files.path)
+                  : model_sum_check(&s->files, err);
 }
 
 /* Boards that nothing is known of are taken to be as the planner does. */
 static int take_devices(struct simulation *s, struct err *err)
 {
-    const struct cluster *cluster = s->cluster;
+    const struct cluster *cluster = s->files.cluster;
 
     if (profile_default(&s->profile, cluster->n_devices) < 0) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
@@ -181,20 +166,20 @@ static int take_devices(struct simulation *s, struct err *err)
 
 static int read_profile(struct simulation *s, struct err *err)
 {
-    return s->file == NULL
-               ? take_devices(s, err)
-               : profile_from_file(&s->profile, s->file, s->profiles,
-                                   s->cluster, s->graph, &s->left_out, err);
+    return s->file == NULL ? take_devices(s, err)
+                           : profile_from_file(&s->profile, s->file,
+                                               s->profiles, s->files.cluster,
+                                               s->graph, &s->left_out, err);
 }
 
 /* As the coordinator does for a deployment. */
 static int choose(struct simulation *s, struct err *err)
 {
     int rc = cost_model_init(&s->model, s->graph, &s->profile,
-                             choose_queue(s->cluster));
+                             choose_queue(s->files.cluster));
 
     return rc < 0 ? err_set(err, rc, "out of memory")
-                  : choose_plan(&s->choices, &s->model, s->cluster,
+                  : choose_plan(&s->choices, &s->model, s->files.cluster,
                                 &(struct choose_how){0}, err);
 }
 
@@ -262,13 +247,14 @@ static void release(struct simulation *s)
     cost_model_deinit(&s->model);
     profile_deinit(&s->profile);
     profiles_free(s->file);
-    cluster_free(s->cluster);
+    cluster_files_release(&s->files);
     graph_free(s->graph);
 }
 
 int cmd_simulate(struct ctl *ctl, int argc, char **argv)
 {
-    struct simulation s = {.options = {.seed = 1}};
+    struct simulation s = {.files.outcome = "nothing was simulated",
+                           .options = {.seed = 1}};
     struct err err = {""};
     int first;
     int rc;
@@ -286,7 +272,7 @@ int cmd_simulate(struct ctl *ctl, int argc, char **argv)
                               "See: edgectl simulate --help\n");
         return CTL_USAGE;
     }
-    s.path = argv[first];
+    s.files.path = argv[first];
     rc = run(&s, &err);
     if (rc == 0) {
         simulate_print(ctl, &s);

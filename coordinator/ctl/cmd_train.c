@@ -1,8 +1,7 @@
 /* edgectl train, evaluate. */
+#include "coordinator/ctl/cluster_files.h"
 #include "coordinator/ctl/deploy.h"
 #include "coordinator/ctl/fetch.h"
-#include "coordinator/ctl/model_file.h"
-#include "coordinator/ctl/model_sum.h"
 #include "coordinator/ctl/show.h"
 #include "coordinator/ctl/train.h"
 
@@ -20,12 +19,8 @@ struct train {
     bool resume;
     bool stop;
     bool evaluates;
-    const char *out; /* NULL: after the model's file */
-    const char *path;
-    struct cluster *cluster;
-    struct blob *yaml;
-    struct blob *model;
-    char *model_path;
+    const char *out;            /* NULL: after the model's file */
+    struct cluster_files files; /* path NULL: looks on */
     char *data_path;
     char *test_path;           /* NULL: beside the training part */
     char name[LIMIT_NAME + 1]; /* of the training, once it is known */
@@ -38,10 +33,7 @@ static void release(struct train *t)
 {
     progress_end(&t->progress);
     client_close(t->client);
-    cluster_free(t->cluster);
-    blob_unref(t->yaml);
-    blob_unref(t->model);
-    mem_free(t->model_path);
+    cluster_files_release(&t->files);
     mem_free(t->data_path);
     mem_free(t->test_path);
 }
@@ -50,41 +42,15 @@ static void release(struct train *t)
 
 static int read_yaml(struct train *t, struct err *err)
 {
-    struct config_errors *errors = mem_new(struct config_errors);
-    int rc;
+    int rc = cluster_files_yaml(&t->files, err);
 
-    if (errors == NULL) {
-        return err_set(err, EDGE_ENOMEM, "out of memory");
-    }
-    rc = blob_read(t->path, LIMIT_YAML + 1, &t->yaml, err);
-    if (rc == 0) {
-        rc = cluster_read((const char *)t->yaml->data, t->yaml->size, t->path,
-                          &t->cluster, errors);
-        config_errors_print(errors, "nothing was changed", stderr);
-        if (rc < 0) {
-            err->text[0] = '\0'; /* it is all on stderr */
-        }
-    }
-    mem_free(errors);
-    if (rc == 0 && t->cluster->training.data.train == NULL) {
+    if (rc == 0 && t->files.cluster->training.data.train == NULL) {
         rc = err_set(err, EDGE_ECONFIG,
                      "%s says nothing of training. Add, for example:  "
                      "training: {data: pictures/, epochs: 5}",
-                     t->path);
+                     t->files.path);
     }
     return rc;
-}
-
-static int check_sum(const struct train *t, struct err *err)
-{
-    struct model_sum sum = {.cluster = t->cluster,
-                            .path = t->path,
-                            .yaml = t->yaml,
-                            .model_path = t->model_path,
-                            .model = t->model,
-                            .outcome = "nothing was changed"};
-
-    return model_sum_check(&sum, err);
 }
 
 static int read_files(struct train *t, struct err *err)
@@ -95,29 +61,19 @@ static int read_files(struct train *t, struct err *err)
     if (rc < 0) {
         return rc;
     }
-    data = &t->cluster->training.data;
-    (void)snprintf(t->name, sizeof(t->name), "%s", t->cluster->name);
-    t->model_path = cluster_resolve_path(t->path, t->cluster->model.file);
-    t->data_path = cluster_resolve_path(t->path, data->train);
-    t->test_path =
-        data->test != NULL ? cluster_resolve_path(t->path, data->test) : NULL;
-    if (t->model_path == NULL || t->data_path == NULL ||
-        (data->test != NULL && t->test_path == NULL)) {
+    data = &t->files.cluster->training.data;
+    (void)snprintf(t->name, sizeof(t->name), "%s", t->files.cluster->name);
+    t->data_path = cluster_resolve_path(t->files.path, data->train);
+    t->test_path = data->test != NULL
+                       ? cluster_resolve_path(t->files.path, data->test)
+                       : NULL;
+    if (t->data_path == NULL || (data->test != NULL && t->test_path == NULL)) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
-    rc = model_file_read(t->model_path, &t->model, NULL, err);
-    return rc < 0 ? err_wrap(err, EDGE_ECONFIG, "%s", t->path)
-                  : check_sum(t, err);
+    return cluster_files_model(&t->files, NULL, err);
 }
 
 /* ---- asking -------------------------------------------------------------- */
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
-}
 
 static int send_train(struct train *t, Edged__Train *message, struct err *err)
 {
@@ -141,7 +97,7 @@ static int send_part(struct train *t, enum dataset_part part,
     bool is_apart = part == DATASET_TEST && t->test_path != NULL;
     struct origin_place place = {
         .path = is_apart ? t->test_path : t->data_path,
-        .format = (enum dataset_format)t->cluster->training.data.format,
+        .format = (enum dataset_format)t->files.cluster->training.data.format,
         .part = part,
         .is_whole = is_apart,
     };
@@ -172,10 +128,11 @@ static int send_all(struct train *t, struct err *err)
                      t->data_path);
     }
     if (rc == 0) {
-        rc = client_put(t->client, t->model, &model, NULL, NULL, NULL, err);
+        rc = client_put(t->client, t->files.model, &model, NULL, NULL, NULL,
+                        err);
     }
     if (rc == 0) {
-        rc = client_put(t->client, t->yaml, &yaml, NULL, NULL, NULL, err);
+        rc = client_put(t->client, t->files.yaml, &yaml, NULL, NULL, NULL, err);
     }
     if (rc < 0) {
         return rc;
@@ -187,8 +144,8 @@ static int send_all(struct train *t, struct err *err)
     message.test = test.size > 0 ? &test_ref : NULL;
     message.model = convert_digest_out(&model);
     message.yaml = convert_digest_out(&yaml);
-    message.yaml_name = (char *)(uintptr_t)t->path;
-    message.model_name = (char *)(uintptr_t)base_name(t->model_path);
+    message.yaml_name = (char *)(uintptr_t)t->files.path;
+    message.model_name = (char *)(uintptr_t)cluster_files_model_name(&t->files);
     message.evaluate = t->evaluates;
     return send_train(t, &message, err);
 }
@@ -197,11 +154,11 @@ static int send_resume(struct train *t, struct err *err)
 {
     Edged__Train message = EDGED__TRAIN__INIT;
     struct digest yaml;
-    int rc = client_put(t->client, t->yaml, &yaml, NULL, NULL, NULL, err);
+    int rc = client_put(t->client, t->files.yaml, &yaml, NULL, NULL, NULL, err);
 
     message.resume = true;
     message.yaml = convert_digest_out(&yaml);
-    message.yaml_name = (char *)(uintptr_t)t->path;
+    message.yaml_name = (char *)(uintptr_t)t->files.path;
     return rc < 0 ? rc : send_train(t, &message, err);
 }
 
@@ -295,19 +252,24 @@ static int refuse(const Edged__TrainReply *reply, struct err *err)
 /* ---- the model ----------------------------------------------------------- */
 
 /* "lenet.onnx" becomes "lenet-trained.onnx", in the folder that is current. */
+/* The name without ".onnx". */
+static int stem_length(const char *name)
+{
+    size_t n = strlen(name);
+
+    return (int)(n > 5 && strcmp(name + n - 5, ".onnx") == 0 ? n - 5 : n);
+}
+
 static char *out_path(const struct train *t, const char *training)
 {
-    const char *name =
-        t->model_path != NULL ? base_name(t->model_path) : training;
-    size_t n = strlen(name);
+    const char *name = t->files.model_path != NULL
+                           ? cluster_files_model_name(&t->files)
+                           : training;
 
     if (t->out != NULL) {
         return mem_strdup(t->out);
     }
-    if (n > 5 && strcmp(name + n - 5, ".onnx") == 0) {
-        n -= 5;
-    }
-    return mem_printf("%.*s-trained.onnx", (int)n, name);
+    return mem_printf("%.*s-trained.onnx", stem_length(name), name);
 }
 
 static int write_file(const char *path, const struct blob *blob,
@@ -351,13 +313,10 @@ static int write_model(struct train *t, const Edged__TrainReply *reply,
 static int write_curve(const Edged__TrainReply *reply, const char *model,
                        char **path, struct err *err)
 {
-    size_t n = strlen(model);
-
     if (reply->n_passes == 0) {
         return 0;
     }
-    n -= n > 5 && strcmp(model + n - 5, ".onnx") == 0 ? 5 : 0;
-    *path = mem_printf("%.*s.svg", (int)n, model);
+    *path = mem_printf("%.*s.svg", stem_length(model), model);
     if (*path == NULL) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
@@ -401,7 +360,7 @@ static int run(struct ctl *ctl, struct train *t, struct err *err)
 {
     struct msg msg;
     bool looks_on = ctl->watch || t->stop;
-    int rc = t->path != NULL ? read_files(t, err) : 0;
+    int rc = t->files.path != NULL ? read_files(t, err) : 0;
 
     if (rc == 0) {
         rc = ctl_connect(ctl, &t->client, err);
@@ -450,7 +409,7 @@ static int begin(struct ctl *ctl, struct train *t, int argc, char **argv)
         if (!deploy_one_file(ctl, argc, first)) {
             return CTL_USAGE;
         }
-        t->path = argv[first];
+        t->files.path = argv[first];
     }
     (void)snprintf(t->name, sizeof(t->name), "%s", ctl->model);
     ctl_catch_interrupt();
@@ -463,14 +422,15 @@ static int begin(struct ctl *ctl, struct train *t, int argc, char **argv)
 
 int cmd_train(struct ctl *ctl, int argc, char **argv)
 {
-    struct train t = {0};
+    struct train t = {.files.outcome = "nothing was changed"};
 
     return begin(ctl, &t, argc, argv);
 }
 
 int cmd_evaluate(struct ctl *ctl, int argc, char **argv)
 {
-    struct train t = {.evaluates = true};
+    struct train t = {.files.outcome = "nothing was changed",
+                      .evaluates = true};
 
     return begin(ctl, &t, argc, argv);
 }

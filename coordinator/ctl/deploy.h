@@ -5,20 +5,16 @@
 #ifndef EDGE_CTL_DEPLOY_H
 #define EDGE_CTL_DEPLOY_H
 
-#include "config/cluster.h"
+#include "coordinator/ctl/cluster_files.h"
 #include "coordinator/ctl/ctl.h"
 #include "coordinator/ctl/progress.h"
 
 #include "base/blob.h"
 
-struct deploy {       /* what goes to the coordinator */
-    const char *path; /* of the YAML file */
-    struct cluster *cluster;
-    struct blob *yaml;
-    struct blob *model;
+struct deploy { /* what goes to the coordinator */
+    struct cluster_files files;
     struct blob *labels;
     struct blob *calibration; /* NULL: none */
-    char *model_path;
     char *labels_path;
     long plan;    /* the number it must have; 0: any */
     bool explain; /* the reply shall have a PlanExplain for its payload */

@@ -5,20 +5,11 @@
 #ifndef EDGE_CTL_MODEL_SUM_H
 #define EDGE_CTL_MODEL_SUM_H
 
-#include "base/blob.h"
-#include "config/cluster.h"
+#include "coordinator/ctl/cluster_files.h"
 
-struct model_sum {
-    const struct cluster *cluster;
-    const char *path;         /* of the cluster.yaml */
-    const struct blob *yaml;  /* NULL: it is read again, if need be */
-    const char *model_path;   /* as resolved */
-    const struct blob *model; /* what would be sent; NULL: it is read */
-    const char *outcome;      /* "nothing was changed" */
-};
-
-/* 0 where the file says nothing. EDGE_ECONFIG if it is another model: the line
- * of the key is on stderr then, and `err` is empty. */
-int model_sum_check(const struct model_sum *sum, struct err *err);
+/* 0 where the file says nothing; a model that was not read yet is read for it.
+ * EDGE_ECONFIG if it is another one: the line of the key is on stderr then, and
+ * `err` is empty. */
+int model_sum_check(const struct cluster_files *files, struct err *err);
 
 #endif

@@ -5,16 +5,15 @@
 #ifndef EDGE_CTL_SIMULATE_H
 #define EDGE_CTL_SIMULATE_H
 
-#include "config/cluster.h"
+#include "coordinator/ctl/cluster_files.h"
 #include "config/profiles.h"
 #include "coordinator/ctl/ctl.h"
 #include "coordinator/plan/paper.h"
 
 struct simulation {
-    const char *path;     /* of the cluster.yaml */
+    struct cluster_files files;
     const char *profiles; /* of the file of profiles, or NULL */
     struct simulate_options options;
-    struct cluster *cluster;
     struct profiles *file;
     struct graph *graph;
     struct profile profile;

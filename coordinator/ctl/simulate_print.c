@@ -25,9 +25,9 @@ static const char *shard_name(const struct simulation *s, int shard,
         return "gateway";
     }
     piece = &s->paper.pieces[shard];
-    if (s->cluster->n_stages > 0) {
+    if (s->files.cluster->n_stages > 0) {
         (void)snprintf(stage, sizeof(stage), "%s",
-                       s->cluster->stages[piece->stage].name);
+                       s->files.cluster->stages[piece->stage].name);
     } else {
         (void)snprintf(stage, sizeof(stage), "s%zu", piece->stage);
     }
@@ -220,11 +220,12 @@ static void print_table(const struct ctl *ctl, const struct simulation *s)
 
     (void)printf("%s on paper: %zu boards, model %s, %zu stages in %zu "
                  "shards\n",
-                 s->cluster->name, s->profile.n_devices, s->cluster->model.file,
-                 s->choices.best.n_stages, s->paper.parts.n);
+                 s->files.cluster->name, s->profile.n_devices,
+                 s->files.cluster->model.file, s->choices.best.n_stages,
+                 s->paper.parts.n);
     if (s->left_out > 0) {
         (void)printf("left out: %zu devices of %s that %s has no kind for\n",
-                     s->left_out, s->path, s->profiles);
+                     s->left_out, s->files.path, s->profiles);
     }
     print_shards(ctl, s);
     print_links(ctl, s);
@@ -302,14 +303,14 @@ static json_t *boards_json(const struct simulation *s)
 static void print_json(const struct simulation *s)
 {
     const struct simulate_result *r = &s->result;
-    json_t *root =
-        json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:f,s:f,s:I,s:I,s:b}", "deployment",
-                  s->cluster->name, "model", s->cluster->model.file, "policy",
-                  policy_name(s), "clients", (json_int_t)s->options.clients,
-                  "rate", s->options.rate, "seed", (json_int_t)s->options.seed,
-                  "seconds", r->seconds, "alone_ms", s->alone.p50_s * 1e3,
-                  "requests", (json_int_t)r->requests, "refused",
-                  (json_int_t)r->refused, "is_cut", (int)r->is_cut);
+    json_t *root = json_pack(
+        "{s:s,s:s,s:s,s:I,s:f,s:I,s:f,s:f,s:I,s:I,s:b}", "deployment",
+        s->files.cluster->name, "model", s->files.cluster->model.file, "policy",
+        policy_name(s), "clients", (json_int_t)s->options.clients, "rate",
+        s->options.rate, "seed", (json_int_t)s->options.seed, "seconds",
+        r->seconds, "alone_ms", s->alone.p50_s * 1e3, "requests",
+        (json_int_t)r->requests, "refused", (json_int_t)r->refused, "is_cut",
+        (int)r->is_cut);
 
     (void)json_object_set_new(root, "predicted_ms",
                               json_real(s->choices.best.latency_s * 1e3));

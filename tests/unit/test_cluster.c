@@ -1,3 +1,4 @@
+#include "tests/lib/cluster_file.h"
 #include "tests/lib/heap.h"
 #include "tests/lib/unit.h"
 
@@ -326,7 +327,7 @@ static void test_the_examples_are_valid(void **state)
         (void)snprintf(path, sizeof(path), "deploy/examples/%s.yaml", names[i]);
         cluster_free(f->cluster);
         f->cluster = NULL;
-        f->rc = cluster_load(path, &f->cluster, &f->errors, &f->err);
+        f->rc = cluster_file(path, &f->cluster, &f->errors, &f->err);
         config_errors_print(&f->errors, "the test failed", stderr);
         assert_int_equal(f->rc, 0);
         assert_int_equal(f->errors.n_errors + f->errors.n_warnings, 0);
@@ -387,7 +388,7 @@ static void test_a_missing_file_is_said_to_be(void **state)
     struct fixture *f = *state;
 
     f->rc =
-        cluster_load("/nowhere/cluster.yaml", &f->cluster, &f->errors, &f->err);
+        cluster_file("/nowhere/cluster.yaml", &f->cluster, &f->errors, &f->err);
     assert_int_equal(f->rc, EDGE_ENOENT);
     assert_non_null(strstr(f->err.text, "/nowhere/cluster.yaml"));
     assert_int_equal(f->errors.n_errors, 0);
@@ -417,7 +418,7 @@ static void test_paths_start_at_the_files_folder(void **state)
 static int read_full(void *arg)
 {
     struct fixture *f = arg;
-    int rc = cluster_load("deploy/examples/full.yaml", &f->cluster, &f->errors,
+    int rc = cluster_file("deploy/examples/full.yaml", &f->cluster, &f->errors,
                           &f->err);
 
     cluster_free(f->cluster);

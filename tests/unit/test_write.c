@@ -1,4 +1,5 @@
 /* A cluster.yaml that was read is written and read again: nothing changes. */
+#include "tests/lib/cluster_file.h"
 #include "tests/lib/unit.h"
 
 #include "config/cluster.h"
@@ -66,7 +67,7 @@ static void test_every_key_comes_back(void **state)
 
     (void)state;
     assert_int_equal(
-        cluster_load("deploy/examples/full.yaml", &full, &errors, NULL), 0);
+        cluster_file("deploy/examples/full.yaml", &full, &errors, NULL), 0);
     once = written(full);
     text = twice(once);
     assert_string_equal(once, text);
