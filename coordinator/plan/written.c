@@ -83,10 +83,33 @@ static int set_stage(struct choice_stage *stage,
                        profile, err);
 }
 
-static int set_all(struct choice *choice, const struct cluster *cluster,
-                   const struct graph *graph, const struct profile *profile,
-                   int end, struct err *err)
+/* By position, as cut.h has them. */
+struct ops {
+    const struct graph *graph;
+    int *order;
+    int n;
+};
+
+/* Past what a deployment simplifies away and training keeps, so that a layer
+ * is named the same for both: it goes with the layer before it. */
+static int skip_simplified(const struct ops *ops, int at, int until)
 {
+    while (at < until) {
+        enum op_kind kind = ops->graph->ops[ops->order[at]].kind;
+
+        if (kind != OP_BATCH_NORM && kind != OP_DROPOUT) {
+            break;
+        }
+        at++;
+    }
+    return at;
+}
+
+static int set_all(struct choice *choice, const struct cluster *cluster,
+                   const struct ops *ops, const struct profile *profile,
+                   struct err *err)
+{
+    const struct graph *graph = ops->graph;
     int next = 0;
 
     for (size_t i = 0; i < cluster->n_stages; i++) {
@@ -97,6 +120,10 @@ static int set_all(struct choice *choice, const struct cluster *cluster,
 
         if (rc < 0) {
             return rc;
+        }
+        if (i > 0 && layers.first > next) {
+            next = skip_simplified(ops, next, layers.first);
+            choice->stages[i - 1].end = next;
         }
         if (layers.first != next) {
             return err_set(err, EDGE_ECONFIG,
@@ -114,7 +141,9 @@ static int set_all(struct choice *choice, const struct cluster *cluster,
             return rc;
         }
     }
-    return next == end
+    next = skip_simplified(ops, next, ops->n);
+    choice->stages[cluster->n_stages - 1].end = next;
+    return next == ops->n
                ? 0
                : err_set(err, EDGE_ECONFIG,
                          "the last stage ends at \"%s\", before the model does",
@@ -125,18 +154,18 @@ int written_stages(struct choice *choice, const struct cluster *cluster,
                    const struct graph *graph, const struct profile *profile,
                    struct err *err)
 {
-    int *order = NULL;
+    struct ops ops = {.graph = graph};
     size_t n_ops = 0;
-    int rc = cut_order(graph, &order, &n_ops, err);
+    int rc = cut_order(graph, &ops.order, &n_ops, err);
 
-    mem_free(order);
     if (rc < 0) {
         return rc;
     }
+    ops.n = (int)n_ops;
     choice->stages = mem_array(struct choice_stage, cluster->n_stages);
-    rc = choice->stages == NULL
-             ? err_set(err, EDGE_ENOMEM, "out of memory")
-             : set_all(choice, cluster, graph, profile, (int)n_ops, err);
+    rc = choice->stages == NULL ? err_set(err, EDGE_ENOMEM, "out of memory")
+                                : set_all(choice, cluster, &ops, profile, err);
+    mem_free(ops.order);
     if (rc < 0) {
         choice_deinit(choice);
     }
