@@ -27,7 +27,9 @@ static int prepare(struct step *step, struct err *err)
     }
     conv_grad_init(&c, isa_best(), &shape);
     step->scratch_bytes = c.scratch_bytes;
-    step->kernel = c.by_plane ? "conv_grad.depthwise" : "conv_grad";
+    step->kernel = c.by_plane   ? "conv_grad.depthwise"
+                   : c.by_lanes ? "conv_grad.lanes"
+                                : "conv_grad";
     return bind_keep(step, &c, sizeof(c), err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/list.h"
 #include "kernels/gemm.h"
+#include "kernels/lanes.h"
 
 /* With more outputs than this from each input plane, copying the plane to a
  * slab for every one of them costs more than the im2col of it does. */
@@ -45,7 +46,10 @@ static enum conv_method choose(const struct conv_shape *s)
     if (grid_out(&s->grid) == 1) {
         return CONV_DENSE;
     }
-    return is_point(&s->grid) ? CONV_POINT : CONV_COLUMNS;
+    if (is_point(&s->grid)) {
+        return CONV_POINT;
+    }
+    return lanes_can(s) ? CONV_LANES : CONV_COLUMNS;
 }
 
 static size_t group_rows(const struct conv *conv)
@@ -73,6 +77,15 @@ static const void *group_of(const struct conv *conv, const void *packed,
     return (const char *)packed + group * group_bytes(conv);
 }
 
+static void use_columns(struct conv *conv)
+{
+    size_t depth = group_depth(conv);
+    size_t out = grid_out(&conv->shape.grid);
+
+    conv->packed_floats = conv->shape.cout * depth;
+    conv->scratch_bytes = gemm_left_scratch(depth, out) * sizeof(float);
+}
+
 void conv_init(struct conv *conv, const struct isa *isa,
                const struct conv_shape *shape)
 {
@@ -94,11 +107,8 @@ void conv_init(struct conv *conv, const struct isa *isa,
         conv->scratch_bytes =
             is_whole(&shape->grid) ? 0 : shape->batch * depth * sizeof(float);
         break;
-    default:
-        conv->packed_floats = shape->cout * depth;
-        conv->scratch_bytes =
-            gemm_left_scratch(depth, grid_out(&shape->grid)) * sizeof(float);
-        break;
+    case CONV_LANES: conv->scratch_bytes = lanes_scratch(shape, false); break;
+    default: use_columns(conv); break;
     }
 }
 
@@ -108,6 +118,10 @@ bool conv_keep_narrow(struct conv *conv)
     size_t depth = group_depth(conv);
     size_t groups = conv->shape.groups;
 
+    if (conv->method == CONV_LANES) { /* which has floats alone */
+        conv->method = CONV_COLUMNS;
+        use_columns(conv);
+    }
     switch (conv->method) {
     case CONV_DEPTHWISE: return false;
     case CONV_DENSE:
@@ -322,6 +336,14 @@ static void run_depthwise(const struct conv *conv, const float *x,
     }
 }
 
+static void run_lanes(const struct conv *conv, const float *x, const float *w,
+                      const struct post *post, float *y, void *scratch)
+{
+    const struct lanes lanes = {conv->isa, &conv->shape, false};
+
+    lanes_run(&lanes, x, w, post, y, scratch);
+}
+
 void conv_run(const struct conv *conv, const float *x, const void *weights,
               const struct post *post, float *y, void *scratch)
 {
@@ -330,6 +352,7 @@ void conv_run(const struct conv *conv, const float *x, const void *weights,
         run_depthwise(conv, x, weights, post, y, scratch);
         break;
     case CONV_DENSE: run_dense(conv, x, weights, post, y, scratch); break;
+    case CONV_LANES: run_lanes(conv, x, weights, post, y, scratch); break;
     default: run_product(conv, x, weights, post, y, scratch); break;
     }
 }
@@ -339,6 +362,7 @@ const char *conv_method_name(enum conv_method method)
     switch (method) {
     case CONV_POINT: return "conv.point";
     case CONV_COLUMNS: return "conv.columns";
+    case CONV_LANES: return "conv.lanes";
     case CONV_DENSE: return "conv.dense";
     default: return "conv.depthwise";
     }

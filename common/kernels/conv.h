@@ -25,6 +25,7 @@ struct conv_shape {
 enum conv_method {
     CONV_POINT,    /* 1x1: a product with the input as it lies */
     CONV_COLUMNS,  /* a product with pieces of the im2col matrix */
+    CONV_LANES,    /* a window over many images: lanes.h */
     CONV_DENSE,    /* one output position: a dense layer */
     CONV_DEPTHWISE /* one input channel a group: taps.h */
 };

@@ -1,6 +1,7 @@
 #include "kernels/conv_grad.h"
 
 #include "kernels/gemm.h"
+#include "kernels/lanes.h"
 
 #define DEPTH_MAX 256 /* positions: with the rows below, a block fits in L2 */
 #define DEPTH_LEAST 64
@@ -65,6 +66,11 @@ void conv_grad_init(struct conv_grad *c, const struct isa *isa,
     if (c->by_plane) {
         planes_init(&c->planes, isa, &shape->grid);
         c->scratch_bytes = c->planes.scratch_floats * sizeof(float);
+        return;
+    }
+    c->by_lanes = lanes_can(shape);
+    if (c->by_lanes) {
+        c->scratch_bytes = lanes_grad_scratch(shape);
         return;
     }
     c->deep = parts > 0 ? (depth + parts - 1) / parts : 1;
@@ -216,6 +222,10 @@ void conv_grad_run(const struct conv_grad *c, const float *x, const float *dy,
 
     if (c->by_plane) {
         run_planes(c, x, dy, dw, scratch);
+        return;
+    }
+    if (c->by_lanes) {
+        lanes_grad_run(c->isa, &c->shape, x, dy, dw, scratch);
         return;
     }
     for (size_t g = 0; g < c->shape.groups; g++) {

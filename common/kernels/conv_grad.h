@@ -16,6 +16,7 @@
 struct conv_grad {
     const struct isa *isa;
     struct conv_shape shape; /* of the convolution */
+    bool by_lanes;           /* many images: lanes.h */
     bool by_plane;           /* depthwise: sums over planes (planes.h) */
     struct planes planes;
     bool in_place; /* rows of the im2col matrix are x's own */

@@ -1,6 +1,7 @@
 #include "kernels/conv_transpose.h"
 
 #include "kernels/gemm.h"
+#include "kernels/lanes.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,6 +43,12 @@ void conv_transpose_init(struct conv_transpose *conv, const struct isa *isa,
     if (conv->by_plane) {
         planes_init(&conv->planes, isa, &shape->grid);
         conv->scratch_bytes = conv->planes.scratch_floats * sizeof(float);
+        return;
+    }
+    conv->by_lanes = lanes_can(shape);
+    if (conv->by_lanes) {
+        conv->packed_floats = 0;
+        conv->scratch_bytes = lanes_scratch(shape, true);
         return;
     }
     conv->scratch_bytes = (columns_floats(conv) +
@@ -203,6 +210,12 @@ void conv_transpose_run(const struct conv_transpose *conv, const float *x,
 
     if (conv->by_plane) {
         run_planes(conv, x, packed, post, y, scratch);
+        return;
+    }
+    if (conv->by_lanes) {
+        const struct lanes lanes = {conv->isa, s, true};
+
+        lanes_run(&lanes, x, packed, post, y, scratch);
         return;
     }
     for (size_t i = 0; i < s->batch * s->groups; i++) {

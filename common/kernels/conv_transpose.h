@@ -5,7 +5,8 @@
  * The geometry is that of the convolution it transposes: grid.in is the
  * plane of y, grid.out that of x. An element of y is the sum of its columns'
  * elements in the order of the taps, then bias and the rest of the post. Where
- * a group has one input channel the sum is one chain of multiply-adds.
+ * a group has one input channel, or there are many images, the sum is one chain
+ * of multiply-adds over channels, then taps.
  */
 #ifndef EDGE_KERNELS_CONV_TRANSPOSE_H
 #define EDGE_KERNELS_CONV_TRANSPOSE_H
@@ -17,6 +18,7 @@ struct conv_transpose {
     const struct isa *isa;
     struct conv_shape shape; /* cin and cout are those of x and y */
     size_t chunk;            /* output channels whose columns exist at once */
+    bool by_lanes;           /* many images: lanes.h */
     bool by_plane;           /* depthwise: sums of rows (planes.h) */
     struct planes planes;
     size_t packed_floats;

@@ -10,6 +10,7 @@
 #include "kernels/binary.h"
 #include "kernels/columns.h"
 #include "kernels/gemm_block.h"
+#include "kernels/lanes.h"
 #include "kernels/norm.h"
 #include "kernels/planes.h"
 #include "kernels/qgemm.h"
@@ -45,6 +46,7 @@ struct isa {
     void (*post_finish)(float *y, size_t n, const struct post *post);
     struct norm_loops norm;
     struct planes_loops planes;
+    struct lanes_loops lanes;
     /* dx = low < y < high ? dy : 0; dx may be dy */
     void (*between_back)(const float *dy, const float *y, float *dx, size_t n,
                          float low, float high);

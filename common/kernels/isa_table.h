@@ -6,6 +6,7 @@
 #include "kernels/body_gemm.h"
 
 #include "kernels/body_columns.h"
+#include "kernels/body_lanes.h"
 #include "kernels/body_norm.h"
 #include "kernels/body_planes.h"
 #include "kernels/body_post.h"
@@ -33,7 +34,7 @@
         .taps_run = taps_run, .qgemm_left = qgemm_left,                   \
         .qcolumns_fill = qcolumns_fill, .qturned_fill = qturned_fill,     \
         .quant = QUANT_LOOPS, .norm = NORM_LOOPS, .planes = PLANES_LOOPS, \
-        .between_back = between_back, .post_scale = post_scale,           \
-        .post_finish = post_finish, .unary = unary_runs,                  \
-        .binary = binary_rows,                                            \
+        .lanes = LANES_LOOPS, .between_back = between_back,               \
+        .post_scale = post_scale, .post_finish = post_finish,             \
+        .unary = unary_runs, .binary = binary_rows,                       \
     }

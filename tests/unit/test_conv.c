@@ -2,6 +2,7 @@
 #include "kernels/conv.h"
 
 #include "base/mem.h"
+#include "kernels/lanes.h"
 #include "tests/lib/grids.h"
 #include "tests/lib/numbers.h"
 
@@ -246,6 +247,42 @@ static void one_output_is_a_dense_layer(void **state)
     assert_int_equal(compare(7, &s), CONV_DENSE);
 }
 
+static void many_images_are_lanes(void **state)
+{
+    struct rng rng;
+    size_t n = 0;
+
+    (void)state;
+    rng_init(&rng, 22);
+    for (size_t i = 0; i < 120; i++) {
+        int axes = (int)(1 + i % 3);
+        size_t most = axes == 1 ? 30 : axes == 2 ? 9 : 5;
+        struct conv_shape s = any_shape(&rng, axes, most);
+        bool lanes;
+
+        s.batch = numbers_between(&rng, 5, 40);
+        s.cin *= s.cin == s.groups ? 2 : 1; /* not depthwise */
+        lanes = lanes_can(&s) && grid_out(&s.grid) > 1;
+        assert_int_equal(compare(i, &s) == CONV_LANES, lanes);
+        n += lanes ? 1 : 0;
+    }
+    assert_true(n > 20);
+}
+
+/* More images than are lanes at once, more positions and channels than a
+ * block has. */
+static void lanes_cross_blocks(void **state)
+{
+    struct conv_shape s = square(20, 3, 1, 40, 24, 1);
+
+    (void)state;
+    s.batch = 24;
+    assert_int_equal(compare(8, &s), CONV_LANES);
+    s = square(11, 5, 2, 12, 26, 2);
+    s.batch = 23;
+    assert_int_equal(compare(9, &s), CONV_LANES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +293,8 @@ int main(void)
         cmocka_unit_test(deep_convolution_crosses_blocks),
         cmocka_unit_test(depthwise_goes_by_taps),
         cmocka_unit_test(one_output_is_a_dense_layer),
+        cmocka_unit_test(many_images_are_lanes),
+        cmocka_unit_test(lanes_cross_blocks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

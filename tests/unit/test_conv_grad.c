@@ -3,6 +3,7 @@
 #include "kernels/conv_grad.h"
 
 #include "base/mem.h"
+#include "kernels/lanes.h"
 #include "tests/lib/grids.h"
 #include "tests/lib/numbers.h"
 #include "tests/lib/unit.h"
@@ -35,6 +36,26 @@ static void trial_deinit(struct trial *t)
     mem_free(t->got);
 }
 
+/* The i-th of all images' positions that are summed up: image by image, or,
+ * by lanes, position by position of as many images as are lanes at once. */
+static size_t term(const struct conv_shape *s, size_t i)
+{
+    size_t n_out = grid_out(&s->grid);
+    size_t images = 1;
+    size_t first;
+
+    if (lanes_can(s)) {
+        images = lanes_turned(s->batch, s->cin / s->groups, grid_in(&s->grid))
+                     .images;
+    }
+    first = i / (images * n_out) * images;
+    if (s->batch - first < images) {
+        images = s->batch - first;
+    }
+    i -= first * n_out;
+    return (first + i % images) * n_out + i / images;
+}
+
 /* Weight `tap` from input channel `in` (of all) to output channel `out`. */
 static float one_weight(const struct trial *t, const struct isa *isa,
                         size_t out, size_t in, size_t tap)
@@ -47,15 +68,16 @@ static float one_weight(const struct trial *t, const struct isa *isa,
 
     grids_split(s->grid.kernel, tap, taps);
     for (size_t i = 0; i < s->batch * n_out; i++) {
-        size_t image = i / n_out;
+        size_t from = term(s, i);
+        size_t image = from / n_out;
         size_t at[GRID_AXES];
         long k;
 
-        grids_split(s->grid.out, i % n_out, at);
+        grids_split(s->grid.out, from % n_out, at);
         k = grids_input(&s->grid, at, taps);
         v = numbers_madd(
             isa, v, k >= 0 ? t->x[(image * s->cin + in) * n_in + (size_t)k] : 0,
-            t->dy[(image * s->cout + out) * n_out + i % n_out]);
+            t->dy[(image * s->cout + out) * n_out + from % n_out]);
     }
     return v;
 }
@@ -190,6 +212,47 @@ static void large_ones_cross_blocks(void **state)
     compare(1, &s, false);
 }
 
+static void many_images_go_by_lanes(void **state)
+{
+    struct rng rng;
+    size_t n = 0;
+
+    (void)state;
+    rng_init(&rng, 7);
+    for (size_t i = 0; i < 120; i++) {
+        int axes = (int)(1 + i % 3);
+        struct conv_shape s = any_shape(&rng, axes,
+                                        axes == 1   ? 30
+                                        : axes == 2 ? 9
+                                                    : 4);
+
+        s.cin *= s.cin == s.groups ? 2 : 1;
+        s.batch = numbers_between(&rng, 5, 40);
+        compare(i, &s, false);
+        n += lanes_can(&s) ? 1 : 0;
+    }
+    assert_true(n > 20);
+}
+
+/* More images, channels, outputs and positions than are taken at once. */
+static void lanes_cross_blocks(void **state)
+{
+    struct conv_shape s = {.batch = 23, .groups = 1, .cin = 40, .cout = 35};
+
+    (void)state;
+    grids_flat(&s.grid, 0);
+    for (int a = 1; a < GRID_AXES; a++) {
+        s.grid.in[a] = 20;
+        s.grid.kernel[a] = 3;
+        s.grid.stride[a] = 2;
+        s.grid.dilation[a] = 1;
+        s.grid.pad[a] = 1;
+        s.grid.out[a] = 10;
+    }
+    assert_true(lanes_can(&s));
+    compare(2, &s, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +260,8 @@ int main(void)
         cmocka_unit_test(depthwise_goes_by_plane),
         cmocka_unit_test(points_are_exact),
         cmocka_unit_test(large_ones_cross_blocks),
+        cmocka_unit_test(many_images_go_by_lanes),
+        cmocka_unit_test(lanes_cross_blocks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
