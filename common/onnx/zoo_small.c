@@ -56,13 +56,20 @@ struct zoo_map zoo_cifar10_quick(struct zoo *z, struct zoo_map x)
 
 /* ---- perceptrons -------------------------------------------------------- */
 
+/* Data sets are of pictures, also those of one row. */
+static struct zoo_map as_list(struct zoo *z, struct zoo_map x)
+{
+    if (z->rc < 0 || z->graph->values[x.value].shape.rank == 2) {
+        return x;
+    }
+    return zoo_flatten(z, x, "flatten");
+}
+
 struct zoo_map zoo_mlp(struct zoo *z, struct zoo_map x)
 {
     const struct zoo_start he = {ZOO_HE, 0, 0};
 
-    if (x.h * x.w > 1) {
-        x = zoo_flatten(z, x, "flatten");
-    }
+    x = as_list(z, x);
     for (size_t i = 0; i < z->n_hidden; i++) {
         x = zoo_dense(z, x, zoo_name_of("fc%zu", i + 1).text, z->hidden[i], he);
         x = zoo_relu(z, x, zoo_name_of("fc%zu.relu", i + 1).text);
@@ -79,6 +86,7 @@ struct zoo_map zoo_parity(struct zoo *z, struct zoo_map x)
     const struct zoo_start spread = {ZOO_GLOROT, 0, 1};
     const struct zoo_start glorot = {ZOO_GLOROT, 0, 0};
 
+    x = as_list(z, x);
     for (size_t i = 0; i < z->n_hidden; i++) {
         x = zoo_dense(z, x, zoo_name_of("fc%zu", i + 1).text, z->hidden[i],
                       spread);
