@@ -277,6 +277,21 @@ int graph_add_meta(struct graph *graph, const char *key, const char *text)
     return 0;
 }
 
+void graph_drop_meta(struct graph *graph, const char *key)
+{
+    for (size_t i = 0; i < graph->n_metas; i++) {
+        struct meta *meta = &graph->metas[i];
+
+        if (strcmp(meta->key, key) == 0) {
+            mem_free(meta->key);
+            mem_free(meta->text);
+            graph->n_metas--;
+            memmove(meta, meta + 1, (graph->n_metas - i) * sizeof(*meta));
+            return;
+        }
+    }
+}
+
 /* ---- looking up --------------------------------------------------------- */
 
 const char *graph_meta(const struct graph *graph, const char *key)

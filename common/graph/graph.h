@@ -110,6 +110,7 @@ int graph_add_output(struct graph *graph, int value);
 /* 0, or EDGE_EEXIST if there is such a key. */
 int graph_add_meta(struct graph *graph, const char *key, const char *text);
 const char *graph_meta(const struct graph *graph, const char *key);
+void graph_drop_meta(struct graph *graph, const char *key); /* fine if none */
 
 /* Changes in place, for passes. What becomes superfluous goes with the next
  * graph_compact(); until then an op may have outputs of -1. */

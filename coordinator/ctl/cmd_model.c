@@ -1,4 +1,4 @@
-/* edgectl model new | inspect | run | export-shards. */
+/* edgectl model new | head | inspect | run | export-shards. */
 #include "coordinator/ctl/model.h"
 
 #include "base/suggest.h"
@@ -16,6 +16,7 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"new", model_new},
+    {"head", model_head},
     {"inspect", model_inspect},
     {"run", model_run},
     {"export-shards", model_export},
@@ -70,7 +71,7 @@ struct model_size model_size(const struct graph *graph)
 
 /* ---- the command line --------------------------------------------------- */
 
-/* A file for `new`, otherwise how to print, as of every verb. */
+/* A file for `new` and `head`, otherwise how to print, as of every verb. */
 static error_t parse_output(struct model_options *options, char *arg,
                             struct argp_state *state)
 {
@@ -133,7 +134,7 @@ static int unknown(const char *name)
         if (strcmp(name, later[i]) == 0) {
             (void)snprintf(text, sizeof(text),
                            "\"%s\" is not in this release; there are new, "
-                           "inspect, run and export-shards.",
+                           "head, inspect, run and export-shards.",
                            name);
             return usage(text);
         }
@@ -149,10 +150,15 @@ static int unknown(const char *name)
     return usage(text);
 }
 
-static bool has_new_options(const struct model_options *options)
+/* Of those that make a model. */
+static bool has_options_to_make(const struct model_options *options)
 {
-    return options->out != NULL || options->is_seeded || options->classes > 0 ||
-           options->form != NULL || options->width != NULL ||
+    return options->out != NULL || options->is_seeded || options->classes > 0;
+}
+
+static bool has_options_of_new(const struct model_options *options)
+{
+    return options->form != NULL || options->width != NULL ||
            options->hidden != NULL || options->init != NULL;
 }
 
@@ -162,13 +168,20 @@ static int check_options(const char *name, struct model_options *options)
     bool runs = strcmp(name, "run") == 0;
     bool exports = strcmp(name, "export-shards") == 0;
     bool makes = strcmp(name, "new") == 0;
+    bool heads = strcmp(name, "head") == 0;
 
     if (options->inputs.n > 0 && !runs && !makes) {
         return usage("--input is for run and new.");
     }
-    if (!makes && has_new_options(options)) {
-        return usage("-o FILE.onnx, --form, --width, --hidden, --classes, "
-                     "--init and --seed are for new.");
+    if (!makes && !heads && has_options_to_make(options)) {
+        return usage("-o FILE.onnx, --classes and --seed are for new and "
+                     "head.");
+    }
+    if (!makes && has_options_of_new(options)) {
+        return usage("--form, --width, --hidden and --init are for new.");
+    }
+    if (heads && options->classes == 0) {
+        return usage("head needs --classes N.");
     }
     if (options->folder != NULL && !runs && !exports) {
         return usage("--output-dir is for run and export-shards.");
@@ -215,7 +228,8 @@ int cmd_model(struct ctl *ctl, int argc, char **argv)
         options.file = argv[first + 1];
         code = run_verb(ctl, verb, &options);
     } else if (code == CTL_OK) {
-        code = first == argc  ? usage("new, inspect, run or export-shards?")
+        code = first == argc
+                   ? usage("new, head, inspect, run or export-shards?")
                : verb == NULL ? unknown(argv[first])
                : verb->run == model_new
                    ? usage("new needs one name, as mobilenetv2.")

@@ -79,12 +79,13 @@ static const struct argp_option infer_options[] = {
 static const struct argp_option model_options[] = {
     {"input", 'i', "NAME=FILE.npy", 0,
      "run: a tensor; new: a size, as 3x224x224", 0},
-    {"output", 'o', "FILE.onnx", 0, "new: where to write (NAME.onnx)", 0},
+    {"output", 'o', "FILE.onnx", 0,
+     "new, head: where to write (NAME.onnx, MODEL-head.onnx)", 0},
     {"form", 'f', "FORM", 0, "new: imagenet, cifar, ...; see below", 0},
     {"width", 'W', "X", 0, "new: so many times the channels, as 0.5 (1)", 0},
     {"hidden", 'H', "N,...", 0, "new: sizes of hidden layers (mlp, parity)", 0},
-    {"classes", 'N', "N", 0, "new: so many outputs (as published)", 0},
-    {"seed", 'S', "S", 0, "new: the weights are made of it (1)", 0},
+    {"classes", 'N', "N", 0, "new, head: so many outputs (as published)", 0},
+    {"seed", 'S', "S", 0, "new, head: the weights are made of it (1)", 0},
     {"init", 'I', "HOW", 0,
      "new: train, or random for a net that nobody trains (train)", 0},
     {"output-dir", 'd', "DIR", 0, "run, export-shards: where to write", 0},
@@ -199,7 +200,7 @@ const struct command ctl_commands[] = {
      "  edgectl evaluate cluster.yaml\n  edgectl evaluate cluster.yaml -o "
      "json",
      NULL, cmd_evaluate},
-    {"model", "use", "inspect|run|export-shards FILE.onnx\nnew NAME",
+    {"model", "use", "inspect|run|head|export-shards FILE.onnx\nnew NAME",
      "look at a model, run it here, cut it, make one",
      "  edgectl model inspect m.onnx\n  edgectl model new mobilenetv2 --form "
      "cifar --width 0.5 -o m.onnx",

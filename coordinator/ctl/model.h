@@ -14,11 +14,12 @@ struct model_options {
     size_t stages;      /* 0: none given */
     const char *cut;    /* names with commas between; NULL: none given */
     struct ctl *ctl;    /* for options that all verbs share */
-    /* new: */
+    /* new, head: */
     const char *out; /* the file; NULL: none given */
     uint64_t seed;
-    bool is_seeded;     /* one was given */
-    size_t classes;     /* 0: none given */
+    bool is_seeded; /* one was given */
+    size_t classes; /* 0: none given */
+    /* new alone: */
     const char *form;   /* NULL: none given, as those below */
     const char *width;  /* a number, as "0.5" */
     const char *hidden; /* sizes with commas between */
@@ -28,6 +29,8 @@ struct model_options {
 /* Each returns 0 or an EDGE_E* with a sentence. */
 int model_new(const struct ctl *ctl, struct model_options *options,
               struct err *err);
+int model_head(const struct ctl *ctl, struct model_options *options,
+               struct err *err);
 int model_inspect(const struct ctl *ctl, struct model_options *options,
                   struct err *err);
 int model_run(const struct ctl *ctl, struct model_options *options,
@@ -45,5 +48,9 @@ struct model_size {
     double macs;
 };
 struct model_size model_size(const struct graph *graph);
+
+/* Says what was written to `path`; from here on the batch is one. */
+int model_report(const struct ctl *ctl, struct graph *graph, const char *path,
+                 struct err *err);
 
 #endif

@@ -171,9 +171,8 @@ static int read_options(const struct model_options *options,
 
 /* ---- the verb ------------------------------------------------------------ */
 
-/* The file is written: from here on the batch is one. */
-static int report(const struct ctl *ctl, struct graph *graph, const char *path,
-                  struct err *err)
+int model_report(const struct ctl *ctl, struct graph *graph, const char *path,
+                 struct err *err)
 {
     double parameters = (double)zoo_parameters(graph);
     struct model_size size;
@@ -223,7 +222,7 @@ int model_new(const struct ctl *ctl, struct model_options *options,
     }
     rc = export_file(graph, path, err);
     if (rc == 0) {
-        rc = report(ctl, graph, path, err);
+        rc = model_report(ctl, graph, path, err);
     }
 out:
     mem_free(path);

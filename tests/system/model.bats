@@ -147,6 +147,28 @@ chain() {
     [ ! -e "$T/s" ]
 }
 
+@test "head: other classes, the rest as it was" {
+    apart model head $MODEL --classes 5 -o "$T/five.onnx"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"five.onnx"*"parameters"* ]]
+    apart model inspect "$T/five.onnx" -o json
+    [ "$(jq -c '.outputs[0].shape' <<<"$output")" = "[1,5]" ]
+    apart model run "$T/five.onnx" --input "$T/x.npy"
+    [ "$status" -eq 0 ]
+    cp $MODEL "$T/m.onnx"
+    apart model head "$T/m.onnx" --classes 3 -o json
+    [ "$status" -eq 0 ]
+    [ "$(jq -r .file <<<"$output")" = "$T/m-head.onnx" ]
+    apart model head $MODEL
+    [ "$status" -eq 2 ]
+    [[ "$errors" == *"head needs --classes N"* ]]
+    apart model head $MODEL --classes 3 --width 2
+    [ "$status" -eq 2 ]
+    [[ "$errors" == *"are for new."* ]]
+    apart model head "$T/none.onnx" --classes 3
+    [ "$status" -eq 1 ]
+}
+
 @test "usage: options of another verb, verbs of later releases" {
     apart model
     [ "$status" -eq 2 ]
