@@ -1,8 +1,9 @@
 #!/bin/bash
 # make demo: a coordinator and four daemons on loopback, in a temporary folder,
 # with ports of the system's choosing. Deploys the shipped model, classifies
-# the shipped pictures, kills a daemon under load, and stops everything. Ends
-# with a report; exits non-zero if any request failed or was wrong.
+# the shipped pictures, kills a daemon under load, trains for a moment, and stops
+# everything. Ends with a report; exits non-zero if any request failed or was
+# wrong, or if nothing was learnt.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
 
@@ -86,6 +87,42 @@ for _ in $(seq 50); do
     sleep 0.1
 done
 "$ctl" status
+
+# From what the shipped pictures show: a folder for each class.
+prepare_training() {
+    local name label
+    while IFS=$'\t' read -r name label _; do
+        mkdir -p "$work/pictures/$label"
+        cp "deploy/demo/images/$name" "$work/pictures/$label/" || return 1
+    done < deploy/demo/expected.tsv
+    cat > "$work/train.yaml" <<YAML
+name: learner
+devices: local 4
+model:
+  file: start.onnx
+  input: {size: 64x64, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}
+training:
+  data: {train: pictures/, test: pictures/}
+  epochs: 40
+  batch: 9
+  microbatches: 1
+  freeze: 99%
+  optimizer: adam
+  lr: 0.01
+  stop: {target: 100%}
+YAML
+    "$ctl" model head deploy/demo/shapes.onnx -o "$work/start.onnx" \
+        --classes "$(find "$work/pictures" -mindepth 1 -type d | wc -l)"
+}
+
+title "train: the model forgets its last layer and learns it again, on the boards"
+if prepare_training; then
+    "$ctl" train "$work/train.yaml" --progress none -f "$work/trained.onnx" |
+        tee "$work/trained" || fail "train"
+    grep -q '100.00% of' "$work/trained" || fail "it did not learn"
+else
+    fail "nothing to train"
+fi
 
 data=../shared/data
 photo=$data/images/photos/cat_720p.jpg
