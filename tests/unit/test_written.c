@@ -17,12 +17,13 @@ static int read(const char *const (*layers)[2], size_t n)
     struct zoo_options options = {.seed = 1, .form = "cifar", .width = 0.125};
     struct cluster_stage stages[4] = {{.name = NULL}};
     struct cluster cluster = {.stages = stages, .n_stages = n};
+    char name[] = "s";
     struct profile profile = {.n_devices = 0};
     struct graph *graph = NULL;
     int rc;
 
     for (size_t i = 0; i < n; i++) {
-        stages[i].name = (char[]){'s', '\0'};
+        stages[i].name = name;
         stages[i].first = (char *)(uintptr_t)layers[i][0];
         stages[i].last = (char *)(uintptr_t)layers[i][1];
     }
