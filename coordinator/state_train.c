@@ -30,6 +30,19 @@ int state_put_training(struct state *state, const char *name, const void *body,
     return rc;
 }
 
+int state_drop_training(struct state *state, const char *name, struct err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = state_prepare(state, "DELETE FROM trainings WHERE name = ?1",
+                           &stmt, err);
+
+    if (rc == 0) {
+        (void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+        rc = state_finish(state, stmt, "forget a training", err);
+    }
+    return rc;
+}
+
 int state_load_trainings(struct state *state, state_each_training each,
                          void *arg, struct err *err)
 {

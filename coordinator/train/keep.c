@@ -33,6 +33,9 @@ static void on_keep(struct io_work *work)
 
     t->keep_rc = state_put_training(t->c->state, t->kept->name, t->packed,
                                     t->packed_size, &t->keep_err);
+    if (t->keep_rc == 0 && t->forgets != NULL) {
+        t->keep_rc = state_drop_training(t->c->state, t->forgets, &t->keep_err);
+    }
     for (size_t i = 0; i < t->n_dropped && t->keep_rc == 0; i++) {
         (void)store_remove(t->c->store, &t->dropped[i]);
     }
@@ -47,6 +50,10 @@ static void on_kept(struct io_work *work)
     t->is_keeping = false;
     mem_free(t->packed);
     t->packed = NULL;
+    if (rc == 0) {
+        mem_free(t->forgets);
+        t->forgets = NULL;
+    }
     mem_free(t->dropped);
     t->dropped = NULL;
     t->n_dropped = 0;

@@ -98,29 +98,57 @@ static void drop_evaluations(struct coordinator *c)
     }
 }
 
-/* One that is over makes way; one that runs does not. */
-static int make_way(struct coordinator *c, const char *name, struct err *err)
+/* The one that has been known longest of those that came to their end: there
+ * is nothing left to be done with it. NULL: none did. */
+static struct trainer *find_ended(struct coordinator *c, size_t *n)
 {
+    struct trainer *found = NULL;
+
+    *n = 0;
+    list_each(&c->trainers, it, after)
+    {
+        struct trainer *t = entry(it);
+
+        (*n)++;
+        if (found == NULL && trainer_is_over(t) && t->kept->ended &&
+            !trainer_has_strand(t)) {
+            found = t;
+        }
+    }
+    return found;
+}
+
+/* One of the same name that is over, or else the oldest that ended where there
+ * are as many as there can be; one that runs, or can be resumed, does not. */
+static int make_way(struct coordinator *c, struct trainer *t, struct err *err)
+{
+    const char *name = t->kept->name;
+    struct trainer *ended;
     struct trainer *old;
-    size_t n = 0;
+    size_t n;
 
     drop_evaluations(c);
     old = trainer_find(c, name);
-    list_each(&c->trainers, it, after)
-    {
-        n++;
-    }
     if (old != NULL && (!trainer_is_over(old) || trainer_has_strand(old))) {
         return err_set(err, EDGE_EBUSY,
                        "%s is being trained. Look at it: edgectl train "
                        "--watch     End it: edgectl train --stop",
                        name);
     }
+    ended = find_ended(c, &n);
     if (old == NULL && n >= LIMIT_DEPLOYMENTS) {
-        return err_set(err, EDGE_EBUSY,
-                       "%zu trainings are known, which is the most there can "
-                       "be",
-                       n);
+        if (ended == NULL) {
+            return err_set(err, EDGE_EBUSY,
+                           "%zu trainings run or wait to be resumed, which is "
+                           "the most there can be. A file with the name of one "
+                           "that waits takes its place",
+                           n);
+        }
+        t->forgets = mem_strdup(ended->kept->name);
+        if (t->forgets == NULL) {
+            return err_set(err, EDGE_ENOMEM, "out of memory");
+        }
+        old = ended;
     }
     if (old != NULL) {
         trainer_free(old);
@@ -149,7 +177,7 @@ static void begin(struct coordinator *c, struct io_peer *peer,
                        : begin_new(t, from, &text, &err);
 
     if (rc == 0) {
-        rc = make_way(c, t->kept->name, &err);
+        rc = make_way(c, t, &err);
     }
     if (rc < 0) {
         trainer_refuse(peer, rc, text != NULL ? text : err.text);

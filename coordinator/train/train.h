@@ -26,6 +26,7 @@ bool train_is_busy(const struct coordinator *c);
 /* state_train.c: trainings, as packed KeptTraining. One transaction. */
 int state_put_training(struct state *state, const char *name, const void *body,
                        size_t size, struct err *err);
+int state_drop_training(struct state *state, const char *name, struct err *err);
 typedef int (*state_each_training)(void *arg, const void *body, size_t size,
                                    struct err *err);
 /* What is damaged is left out. */

@@ -83,6 +83,7 @@ void trainer_free(struct trainer *t)
     mem_free(t->job);
     mem_free(t->packed);
     mem_free(t->dropped);
+    mem_free(t->forgets);
     mem_free(t->staff);
     mem_free(t->parts);
     mem_free(t->speeds);

@@ -96,6 +96,7 @@ struct trainer {
     size_t packed_size;
     struct digest *dropped; /* files of checkpoints that make way */
     size_t n_dropped;
+    char *forgets; /* a training that made way for this one; NULL: none */
     int keep_rc;
     struct err keep_err;
 

@@ -2,7 +2,7 @@
 #include "tests/lib/desk.h"
 
 #include "base/mem.h"
-#include "coordinator/train/train.h"
+#include "coordinator/train/trainer.h"
 #include "dataset/dataset.h"
 #include "graph/infer.h"
 #include "onnx/export.h"
@@ -747,6 +747,39 @@ static void one_training_of_a_name_at_a_time(void **state)
     assert_non_null(strstr(reply(f)->text, "--watch"));
 }
 
+/* The oldest that ended makes way, for good. */
+static void there_is_always_room_for_one_more(void **state)
+{
+    struct fixture *f = *state;
+    char yaml[600];
+    size_t n = 0;
+
+    for (size_t i = 0; i <= LIMIT_DEPLOYMENTS; i++) {
+        (void)snprintf(yaml, sizeof(yaml), "name: t%zu%s%s", i,
+                       strchr(HEAD, '\n'), TRAINING);
+        io_fake_forget(f->d.client);
+        if (i == 0) {
+            begin(f, yaml);
+        } else {
+            send_train(f, yaml);
+            (void)io_fake_work(&f->d.fake);
+            be_ready(f, "n0");
+            be_ready(f, "n1");
+        }
+        go(f, 40);
+        assert_non_null(reply(f));
+        assert_int_equal(reply(f)->code, 0);
+    }
+    desk_restart(&f->d);
+    list_each(&f->d.c->trainers, it, after)
+    {
+        n++;
+    }
+    assert_int_equal(n, LIMIT_DEPLOYMENTS);
+    assert_null(trainer_find(f->d.c, "t0"));
+    assert_non_null(trainer_find(f->d.c, "t1"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -770,6 +803,7 @@ int main(void)
         CASE(what_a_training_needs_stays_in_the_store),
         CASE(what_cannot_be_is_said),
         CASE(one_training_of_a_name_at_a_time),
+        CASE(there_is_always_room_for_one_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
