@@ -158,24 +158,24 @@ static void after_micros(struct train *t)
     if (w->evaluates || w->n_micros == 0) {
         train_stepped(t);
     } else if (t->n_replicas > 1 && !t->recipe->local) {
-        train_enter_ring(t, WORK_RING);
+        train_enter_reduce(t, WORK_REDUCE);
     } else {
         w->phase = WORK_FINISH;
     }
 }
 
-void train_enter_ring(struct train *t, enum work_phase phase)
+void train_enter_reduce(struct train *t, enum work_phase phase)
 {
     struct work *w = t->work;
     struct err err;
     int rc;
 
     w->phase = phase;
-    rc = train_ring_begin(t, &err);
+    rc = train_reduce_begin(t, &err);
     if (rc < 0) {
         train_fail(t, rc, err.text);
     }
-    if (t->work == w && w->ring.left == 0) {
+    if (t->work == w && w->reduce.left == 0) {
         w->phase = phase + 1; /* nothing is learnt here */
     }
     train_again(t);

@@ -8,7 +8,7 @@
  *        -> NOTE     the parameters' mark, the state is saved
  *        -> MICROS   loaded (IO_CODE), computed (IO_COMPUTE, one job of the
  *                    daemon at a time), values and gradients go as Flow
- *        -> RING     gradients of the replicas are added up (Reduce)
+ *        -> REDUCE   gradients of the replicas are added up (Reduce)
  *        -> FINISH   the mean, and its square
  *        -> Stepped
  *
@@ -61,8 +61,8 @@ struct train_made { /* what the disk strand makes of a recipe */
     struct plan *plans[TRAIN_PLANS]; /* to evaluate with, of these */
     int64_t plan_sizes[TRAIN_PLANS];
     size_t next_plan;
-    /* What the codec of the ring left out of this board's gradients: after the
-     * step that was applied last, and as the one behind it would have it.
+    /* What the codec between replicas left out of this board's gradients: after
+     * the step that was applied last, and as the one behind it would have it.
      * NULL: it leaves nothing out. */
     float *residual;
     float *next_residual;
@@ -111,21 +111,23 @@ enum work_phase {
     WORK_MEAN,
     WORK_NOTE,
     WORK_MICROS,
-    WORK_RING,
+    WORK_REDUCE,
     WORK_FINISH
 };
 
-#define RING_ARRAYS 2 /* gradients, sums of batch statistics */
+#define REDUCE_ARRAYS 2 /* gradients, sums of batch statistics */
 
-struct ring_array {
+struct reduce_array {
     enum dtype dtype;
     uint8_t *data;
-    size_t n;   /* elements */
-    size_t *at; /* by round: what comes next */
+    size_t n;       /* elements */
+    uint8_t *parts; /* by replica: what it has of this one's part */
+    size_t *came;   /* by replica and round: elements */
+    size_t summed;  /* of this one's part */
 };
 
-struct ring {
-    struct ring_array arrays[RING_ARRAYS];
+struct reduce {
+    struct reduce_array arrays[REDUCE_ARRAYS];
     size_t left; /* elements still to come */
 };
 
@@ -165,7 +167,7 @@ struct work { /* a Step under way */
     size_t n_loaded;
     double samples; /* that the gradient is the mean over */
     uint64_t began_us;
-    struct ring ring;
+    struct reduce reduce;
     struct train_result result;
 };
 
@@ -252,8 +254,8 @@ void train_take(struct hosted *shard, struct train_made *made);
 void train_on_step(struct daemon *d, struct io_peer *peer, struct msg *msg);
 void train_fail(struct train *t, int rc, const char *why);
 void train_go_on(struct train *t); /* a part of the Step is over */
-/* WORK_MEAN or WORK_RING; what is behind it is the next phase. */
-void train_enter_ring(struct train *t, enum work_phase phase);
+/* WORK_MEAN or WORK_REDUCE; what is behind it is the next phase. */
+void train_enter_reduce(struct train *t, enum work_phase phase);
 void train_stepped(struct train *t);
 void train_peer_gone(struct daemon *d, const struct io_peer *peer);
 void train_end_all(struct epoch *epoch);
@@ -310,20 +312,20 @@ void train_flow(struct train *t, const struct early *from);
 
 /* train_ring.c */
 void train_on_reduce(struct daemon *d, struct io_peer *peer, struct msg *msg);
-int train_ring_begin(struct train *t, struct err *err);
-void train_ring_free(struct ring *ring);
-void train_reduce(struct train *t, const struct early *from);
+int train_reduce_begin(struct train *t, struct err *err);
+void train_reduce_free(struct reduce *reduce);
+void train_reduce_take(struct train *t, const struct early *from);
 
 /* train_mean.c: what replicas with steps of their own agree on. */
 int train_mean_make(const struct train *t, struct train_made *made,
                     struct err *err);
 void train_mean_free(struct train_made *made);
-/* Before the ring: the changes, times what they count. */
+/* Before adding up: the changes, times what they count. */
 void train_mean_leave(struct train_made *made, double share);
 /* Behind it: the state is what all agree on now. */
 void train_mean_arrive(struct train_made *made);
 
-/* train_squeeze.c: gradients of the ring in its codec. What comes (`n`
+/* train_squeeze.c: gradients between replicas in their codec. What comes (`n`
  * elements) becomes `to`. */
 int train_squeeze_open(const struct early *from, size_t n, float *to,
                        struct err *err);

@@ -89,7 +89,7 @@ void train_again(struct train *t)
         struct early *e = take_first(t, &all);
 
         if (e->is_reduce) {
-            train_reduce(t, e);
+            train_reduce_take(t, e);
         } else {
             train_flow(t, e);
         }
@@ -279,7 +279,7 @@ void train_on_reduce(struct daemon *d, struct io_peer *peer, struct msg *msg)
         return;
     }
     memcpy(f.from, peer->name, sizeof(f.from));
-    train_reduce(t, &f);
+    train_reduce_take(t, &f);
     tensor_deinit(&f.value.tensor);
     train_pump(d);
 }

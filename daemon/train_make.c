@@ -273,7 +273,8 @@ static void measure(const struct train *t, struct train_made *made)
     made->bytes += 2 * sizeof(*made->agreed) * made->n_agreed;
 }
 
-/* What the ring's codec leaves out has a place on each of several replicas. */
+/* What the codec between replicas leaves out has a place on each of several
+ * replicas. */
 static int make_residual(const struct train *t, struct train_made *made,
                          struct err *err)
 {

@@ -6,7 +6,7 @@
  * 2017, "Communication-efficient learning of deep networks from decentralized
  * data", FederatedAveraging).
  *
- * Changes go around the ring, not values: what did not change stays bit for
+ * Changes are sent around, not values: what did not change stays bit for
  * bit, and a small change loses nothing beside a large weight.
  */
 #include "daemon/train.h"

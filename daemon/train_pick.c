@@ -119,7 +119,7 @@ static void look_at(struct train *t, void *arg)
     case WORK_FINISH: offer(best, t, JOB_FINISH, NULL, RANK_SHORT); break;
     case WORK_NOTE: offer(best, t, JOB_NOTE, NULL, RANK_SHORT); break;
     case WORK_MEAN:
-    case WORK_RING: break;
+    case WORK_REDUCE: break;
     }
 }
 
@@ -158,7 +158,7 @@ static void after_apply(struct train *t, struct train_job *job)
         t->waiting = 0;
     }
     if (w->averages) {
-        train_enter_ring(t, WORK_MEAN);
+        train_enter_reduce(t, WORK_MEAN);
     } else {
         after_note(t, job);
     }

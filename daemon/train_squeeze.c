@@ -1,6 +1,6 @@
 /*
- * Gradients of the ring in a codec, with error feedback. On the loop, a piece
- * of at most LIMIT_CHUNK at a time.
+ * Gradients between replicas in a codec, with error feedback. On the loop, a
+ * piece of at most LIMIT_CHUNK at a time.
  *
  * What a codec leaves out of a step belongs to the sums of that step: it
  * counts when they are applied, not before. A step whose gradients are thrown

@@ -83,7 +83,7 @@ void train_work_free(const struct train *t, struct work *w)
     for (size_t i = 0; w->micros != NULL && i < w->n_micros; i++) {
         train_micro_clear(t, &w->micros[i]);
     }
-    train_ring_free(&w->ring);
+    train_reduce_free(&w->reduce);
     mem_free(w->micros);
     mem_free(w->ways);
     mem_free(w);

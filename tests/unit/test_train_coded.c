@@ -166,7 +166,7 @@ static void coded_links_and_rings_learn_and_are_short(void **state)
     }
 }
 
-/* Gradients that are asked for again count once, and so does what the ring's
+/* Gradients that are asked for again count once, and so does what the
  * codec left out of them. */
 static void a_step_asked_for_again_leaves_no_trace(void **state)
 {

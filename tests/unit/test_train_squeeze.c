@@ -1,5 +1,5 @@
-/* Gradients of the ring in a codec: nothing is lost in the long run, what was
- * not applied leaves no trace, and what is no number is not hidden. */
+/* Gradients between replicas in a codec: nothing is lost in the long run, what
+ * was not applied leaves no trace, and what is no number is not hidden. */
 #include "tests/lib/heap.h"
 #include "tests/lib/unit.h"
 
