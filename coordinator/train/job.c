@@ -52,15 +52,20 @@ static int plan_ask(const struct train_job *job, struct plan_job *plan,
     return convert_digest_in(&job->kept->model, &plan->model, err);
 }
 
-int train_read_model(const struct train_job *job, struct graph **graph,
-                     char **input, struct err *err)
+int train_import_model(const struct train_job *job, struct graph **graph,
+                       char **input, struct err *err)
 {
     struct plan_job plan;
     int rc = plan_ask(job, &plan, err);
 
-    if (rc == 0) {
-        rc = plan_import(&plan, graph, input, err);
-    }
+    return rc == 0 ? plan_import(&plan, graph, input, err) : rc;
+}
+
+int train_read_model(const struct train_job *job, struct graph **graph,
+                     char **input, struct err *err)
+{
+    int rc = train_import_model(job, graph, input, err);
+
     if (rc == 0) {
         rc = infer_bind_batch(*graph, 1, err);
     }

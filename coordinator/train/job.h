@@ -31,7 +31,10 @@ void train_job_run(struct io *io, struct train_job *job,
 /* The file with the weights of the newest checkpoint: kept->result. */
 void train_result_start(struct io *io, struct train_job *job);
 
-/* job.c: the model as it was sent, shapes inferred, nothing rewritten. */
+/* job.c: the model as it was sent, nothing rewritten; `input` may be NULL. */
+int train_import_model(const struct train_job *job, struct graph **graph,
+                       char **input, struct err *err);
+/* The same for one sample, shapes inferred. */
 int train_read_model(const struct train_job *job, struct graph **graph,
                      char **input, struct err *err);
 

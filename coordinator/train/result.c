@@ -72,7 +72,7 @@ static int make(const struct train_job *job, struct err *err)
     const Edged__KeptCheckpoint *last =
         kept->checkpoints[kept->n_checkpoints - 1];
     struct graph *graph = NULL;
-    int rc = train_read_model(job, &graph, NULL, err);
+    int rc = train_import_model(job, &graph, NULL, err);
 
     for (size_t i = 0; i < last->n_states && rc == 0; i++) {
         rc = take_state(job, last->states[i], graph, err);

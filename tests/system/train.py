@@ -208,6 +208,10 @@ def check_resume(tap, cluster):
     rc, rows, err = train(cluster, "again", open(path).read(), "--resume")
     tap.case(rc == 0 and rows[-1]["steps"] == 4 * STEPS,
              "--resume goes on to the end", err)
+    shape = cluster.json("model", "inspect", f"{cluster.folder}/again.onnx")[
+        "inputs"][0]["shape"]
+    tap.case(shape == [None, 1, bars.SIDE, bars.SIDE],
+             "the file that is written takes any number of pictures", shape)
     tap.case(content(cluster, "again") == whole,
              "with the weights of the run that nobody stopped, bit for bit")
     dots, ends = curve(rows[-1]["curve"])
