@@ -3,9 +3,10 @@
 on a background with a gradient, clutter and noise.
 
     draw.py --out images --expected expected.tsv
+    draw.py --out pictures/train --each 500 --seed 1
 
-writes the pictures the repository ships. train.py draws its own from other
-seeds. Needs python3-numpy and python3-pil.
+writes the pictures the repository ships; or, to train from, so many of each
+thing, a folder for each. Needs python3-numpy and python3-pil.
 """
 
 import argparse
@@ -215,13 +216,7 @@ def save(picture, path, kind):
     picture.save(path, **options)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--expected", type=pathlib.Path, required=True)
-    parser.add_argument("--seed", type=int, default=7)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+def draw_shipped(args):
     lines = []
     for i, (name, label, size, kind) in enumerate(SHIPPED):
         rng = np.random.default_rng([args.seed, i])
@@ -229,6 +224,45 @@ def main():
         save(make(rng, label, *size), args.out / name, kind)
         lines.append(f"{name}\t{label}\n")
     args.expected.write_text("".join(lines))
+
+
+def draw_one(rng, label, folder, name):
+    """To train from: of any size; a few on nothing, a few gray."""
+    width, height = (int(v) for v in rng.integers(64, 160, 2))
+    if max(width, height) > 2 * min(width, height):
+        width = height
+    kind = rng.uniform()
+    if kind < 0.05:
+        picture = draw_cutout(rng, label, width, height)
+        save(picture, folder / (name + ".png"), "cutout")
+        return
+    picture = draw_picture(rng, label, width, height)
+    save(picture, folder / (name + ".jpg"), "gray" if kind < 0.1 else "rgb")
+
+
+def draw_each(args):
+    for k, label in enumerate(LABELS):
+        folder = args.out / label
+        folder.mkdir(parents=True, exist_ok=True)
+        for i in range(args.each):
+            rng = np.random.default_rng([args.seed, i * len(LABELS) + k])
+            draw_one(rng, label, folder, f"{i:05}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--expected", type=pathlib.Path)
+    parser.add_argument("--each", type=int)
+    parser.add_argument("--seed", type=int, default=7)
+    args = parser.parse_args()
+    if (args.each is None) == (args.expected is None):
+        parser.error("either --expected or --each")
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.each is None:
+        draw_shipped(args)
+    else:
+        draw_each(args)
 
 
 if __name__ == "__main__":

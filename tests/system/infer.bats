@@ -61,7 +61,7 @@ apart() {
         ["image", "top", "complete", "latency_ms", "hops", "generation",
          "model"]' <<<"$output"
     jq -e '.generation > 0 and (.model | test("^[0-9a-f]{64}$"))' <<<"$output"
-    jq -e '.top | length == 2 and .[0].index == 3 and .[0].label == "star" and
+    jq -e '.top | length == 2 and .[0].index == 10 and .[0].label == "star" and
         .[0].score > 0.9 and .[0].score > .[1].score and
         all(keys_unsorted == ["index", "label", "score"])' <<<"$output"
     jq -e '.complete == true and .latency_ms > 0' <<<"$output"

@@ -54,7 +54,7 @@ chain() {
 @test "inspect: what is in the model, for people" {
     apart model inspect $MODEL
     [ "$status" -eq 0 ]
-    [[ "${output%%$'\n'*}" == "$MODEL  opset 13, 242 k parameters, 944.3 KiB, 15 M multiply-adds an input, "*" layers" ]]
+    [[ "${output%%$'\n'*}" == "$MODEL  opset 17, 242 k parameters, 944.3 KiB, 15 M multiply-adds an input, "*" layers" ]]
     grep -Eq '^input +image  float32 \?x3x64x64$' <<<"$output"
     grep -Eq '^output +probabilities  float32 1x12$' <<<"$output"
     grep -Eq '^ *1  stem.conv  +Conv  +1x16x32x32 .* fused$' <<<"$output"
@@ -64,7 +64,7 @@ chain() {
 @test "inspect: layers and cuts, as JSON" {
     apart model inspect $MODEL -o json
     [ "$status" -eq 0 ]
-    jq -e '.opset == 13 and .parameters > 200000 and .macs > 1e7 and
+    jq -e '.opset == 17 and .parameters > 200000 and .macs > 1e7 and
         .inputs == [{"name": "image", "type": "float32",
                      "shape": [null, 3, 64, 64]}] and
         .outputs == [{"name": "probabilities", "type": "float32",

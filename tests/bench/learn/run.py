@@ -8,9 +8,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, ROOT + "/tests/system")
-from edged_test import Cluster  # noqa: E402
+from edged_test import DATA, Cluster  # noqa: E402
 
-DATA = os.environ.get("EDGE_DATA", "")
 OUT = os.environ.get("LEARN_OUT", ROOT + "/build/learn")
 
 
@@ -29,11 +28,9 @@ def figure(name, value, unit, target, is_ok, text):
 
 def data(name):
     """A folder of the shared data."""
-    if not DATA:
-        raise Skip("EDGE_DATA is not set")
     path = os.path.join(os.path.abspath(DATA), name)
     if not os.path.exists(path):
-        raise Skip(f"{path} is not there")
+        raise Skip(f"{path} is not there; EDGE_DATA names another folder")
     return path
 
 
