@@ -147,6 +147,7 @@ static void merge(struct args *args)
                            or_else(getenv("STATE_DIRECTORY"), file->state));
     args->run = or_else(args->run, getenv("RUNTIME_DIRECTORY"));
     args->memory = args->memory > 0 ? args->memory : file->memory;
+    args->threads = file->threads > 0 ? file->threads : 1;
     args->trace =
         or_else(args->trace, or_else(getenv("EDGED_TRACE"), file->trace));
     args->log = file->log;

@@ -26,6 +26,7 @@ struct args {
     const char *trace;
     long port;
     unsigned long long memory;
+    unsigned threads;
     enum log_level log;
     bool insecure;
     const char *pace; /* a table of times; NULL: none */

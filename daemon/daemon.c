@@ -2,6 +2,7 @@
 
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "net/threads.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -123,6 +124,9 @@ int daemon_new(struct io *io, const struct daemon_config *config,
     rc = d->folder == NULL || add_fixed_nodes(d) < 0 || fault_init(d) < 0
              ? err_set(err, EDGE_ENOMEM, "out of memory")
              : open_state(d, config->store_flags, err);
+    if (rc == 0 && config->threads > 1) {
+        rc = threads_start(config->threads, &d->threads, err);
+    }
     if (rc < 0) {
         daemon_free(d);
         return rc;
@@ -183,6 +187,7 @@ void daemon_free(struct daemon *d)
     {
         mem_free(list_entry(it, struct visitor, link));
     }
+    threads_stop(d->threads);
     store_free(d->store);
     mem_free(d->folder);
     mem_free(d);

@@ -39,6 +39,7 @@ struct daemon_config {
     const char *name;       /* as in the io's identity */
     const char *folder;     /* state: blobs/ and epochs/ beneath it */
     uint64_t memory_budget; /* bytes for shards; 0: what the board has free */
+    size_t threads;         /* that share a training's work; 0: one */
     int store_flags;        /* enum store_flags; also for other files */
     const struct daemon_process *process; /* borrowed; NULL: not to be had */
     /* After daemon_leave(), or when the coordinator asks: all is done, the

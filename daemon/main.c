@@ -201,6 +201,7 @@ static int run(struct running *r, struct err *err)
         .name = args->name,
         .folder = args->folder,
         .memory_budget = args->memory,
+        .threads = args->threads,
         .process = &process,
         .tls = args->insecure ? NULL : &tls,
         .pace = r->pace,

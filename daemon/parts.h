@@ -203,6 +203,7 @@ struct daemon {
     const struct board *board; /* of a test; NULL: this one */
     struct heat heat;          /* likewise nothing of a test's board */
     const struct paced *pace;  /* NULL: as fast as this board is */
+    struct threads *threads;   /* the compute strand's; NULL: it is alone */
     int store_flags;
     struct relay relay;
     struct relay_node *gateway;

@@ -202,6 +202,7 @@ struct save;
 struct train {
     struct hosted *shard;
     struct daemon *daemon;
+    struct threads *threads;     /* its; NULL: none */
     const Edged__Recipe *recipe; /* in epoch->recipes */
     const Edged__Shard *spec;
     const Edged__Place **places; /* by stage */

@@ -156,7 +156,8 @@ static int make_step(const struct train *t, struct train_made *made,
     const Edged__Recipe *r = t->recipe;
     struct step_loss *losses = mem_array(struct step_loss, r->n_losses + 1);
     struct step_param *params = mem_array(struct step_param, r->n_rates + 1);
-    struct step_ask ask = {.batch = r->micro_max,
+    struct step_ask ask = {.threads = t->threads,
+                           .batch = r->micro_max,
                            .slots = r->slots,
                            .recompute = r->recompute,
                            .input_grads = made->wants_input_grads,

@@ -278,6 +278,7 @@ static int read_one(struct hosted *shard, const Edged__Install *from,
     shard->train = t;
     t->shard = shard;
     t->daemon = shard->epoch->daemon;
+    t->threads = t->daemon->threads;
     t->spec = spec;
     t->recipe = spec->recipe;
     list_init(&t->early);

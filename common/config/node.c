@@ -53,7 +53,7 @@ static const struct read_row rows[] = {
      .max = 256,
      .words = auto_is_0,
      .initial = "auto",
-     .help = "compute threads; auto: the fastest number"},
+     .help = "threads that share the work of a training; auto: one"},
     {.key = "coretype",
      .type = READ_TEXT,
      FIELD(coretype),

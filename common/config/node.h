@@ -25,7 +25,7 @@ struct node_config {
     uint16_t port;
     char *state;      /* folder */
     uint64_t memory;  /* bytes for shards; 0: what is free */
-    uint32_t threads; /* 0: the fastest number */
+    uint32_t threads; /* 0: one */
     char *coretype;   /* "auto", or what OpenBLAS calls a kind of core */
     enum log_level log;
     char *trace;      /* modules to trace, separated by commas; NULL: none */

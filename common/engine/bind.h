@@ -48,10 +48,17 @@ struct step {
     bool drops_const[4];  /* in[i] was packed: its bytes are not needed */
     size_t scratch_bytes; /* MEM_ALIGN-aligned room during run */
     void *scratch;        /* set by the plan */
-    bool in_place;        /* out[0] may share in[0]'s bytes */
-    bool is_view;         /* out[0] is in[0]'s bytes in another shape: run
-                             copies them, and a plan may do without */
-    const char *kernel;   /* name for profiles, a literal */
+    /* Set where threads can share it: parts [from, to) of `parts`, each of
+     * which has outputs of its own, with scratch of its own; after begin(), if
+     * that is set, which run() includes. */
+    size_t parts;
+    void (*begin)(const struct step *step);
+    void (*run_part)(const struct step *step, size_t from, size_t to,
+                     void *scratch);
+    bool in_place;      /* out[0] may share in[0]'s bytes */
+    bool is_view;       /* out[0] is in[0]'s bytes in another shape: run
+                           copies them, and a plan may do without */
+    const char *kernel; /* name for profiles, a literal */
 };
 
 struct bind {

@@ -6,6 +6,8 @@
 #include "kernels/binary.h"
 #include "kernels/broadcast.h"
 
+#define PART 4096 /* elements that a thread takes at least */
+
 struct pair { /* out = a op b, one walk of two inputs */
     binary_row row;
     power_row power; /* instead of row */
@@ -68,6 +70,35 @@ static void pair_run(const struct pair *pair, void *out, const struct tensor *a,
 /* ---- two inputs -----------------------------------------------------------
  */
 
+/* Runs [from, to) of PART elements, where one row is all of both inputs. */
+static void run_pair_part(const struct step *step, size_t from, size_t to,
+                          void *scratch)
+{
+    const struct pair *pair = step->state;
+    size_t size = dtype_size(step->in[0].dtype);
+    size_t n = (size_t)pair->walk.length;
+    size_t first = from * PART;
+    size_t end = to * PART < n ? to * PART : n;
+
+    (void)scratch;
+    pair->row((uint8_t *)step->out[0].data + first * size,
+              (const uint8_t *)step->in[0].data + first * size,
+              (const uint8_t *)step->in[1].data + first * size, end - first, 1,
+              1);
+}
+
+static void share_pair(struct step *step, const struct pair *pair)
+{
+    const struct broadcast *w = &pair->walk;
+
+    if (pair->row != NULL && w->rows == 1 && w->step[0] == 1 &&
+        w->step[1] == 1 && step->in[0].dtype == step->out[0].dtype &&
+        bind_worth_sharing(step)) {
+        step->parts = ((size_t)w->length + PART - 1) / PART;
+        step->run_part = run_pair_part;
+    }
+}
+
 static int prepare_pair(struct step *step, struct err *err)
 {
     struct pair pair = {0};
@@ -83,6 +114,7 @@ static int prepare_pair(struct step *step, struct err *err)
     pair_init(&pair, step, &step->in[0].shape, &step->in[1].shape);
     step->in_place = shape_equal(&step->in[0].shape, &step->out[0].shape);
     step->kernel = "binary";
+    share_pair(step, &pair);
     return bind_keep(step, &pair, sizeof(pair), err);
 }
 

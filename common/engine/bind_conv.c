@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/bind_heavy.h"
+#include "engine/bind_util.h"
 #include "kernels/conv.h"
 #include "kernels/conv_transpose.h"
 
@@ -11,6 +12,7 @@
 /* Inputs; the residual of an epilogue comes behind those of the op. */
 enum { IN_X, IN_W, IN_BIAS };
 
+#define PART_IMAGES 8 /* that a thread takes at least: see lanes.h */
 #define COLUMNS_BYTES_MAX (SIZE_MAX / 8) /* of one channel */
 
 /* Of either kind. Packed weights, if constant, lie behind this struct. */
@@ -22,6 +24,9 @@ struct conv_state {
     bool packed;
     size_t packed_bytes;
     size_t fresh_at; /* in the scratch: weights packed at each run */
+    size_t batch;
+    size_t in_floats; /* of an image */
+    size_t out_floats;
 };
 
 static size_t dim(const struct tensor *t, int axis)
@@ -53,6 +58,63 @@ static void pack(const struct conv_state *s, const float *w, float *packed)
     }
 }
 
+static void *fresh(const struct step *step)
+{
+    const struct conv_state *s = step->state;
+
+    return (char *)step->scratch + s->fresh_at;
+}
+
+/* Packs weights that are not constant. */
+static void begin_conv(const struct step *step)
+{
+    const struct conv_state *s = step->state;
+
+    if (!s->packed && s->packed_bytes > 0) {
+        pack(s, step->in[IN_W].data, fresh(step));
+    }
+}
+
+static const void *weights_of(const struct step *step)
+{
+    const struct conv_state *s = step->state;
+
+    if (s->packed) {
+        return bind_packed(step, sizeof(*s));
+    }
+    return s->packed_bytes > 0 ? fresh(step) : step->in[IN_W].data;
+}
+
+/* Groups [from, to) of PART_IMAGES images. */
+static void run_images(const struct step *step, size_t from, size_t to,
+                       void *scratch)
+{
+    const struct conv_state *s = step->state;
+    size_t first = from * PART_IMAGES;
+    size_t end = to * PART_IMAGES < s->batch ? to * PART_IMAGES : s->batch;
+    const float *x = (const float *)step->in[IN_X].data + first * s->in_floats;
+    float *y = (float *)step->out[0].data + first * s->out_floats;
+    struct post post = bind_post(step);
+
+    if (s->has_bias) {
+        post.bias = step->in[IN_BIAS].data;
+    }
+    if (post.residual != NULL) {
+        post.residual += first * s->out_floats;
+    }
+    if (s->is_back) {
+        struct conv_transpose part = s->back;
+
+        part.shape.batch = end - first;
+        conv_transpose_run(&part, x, weights_of(step), &post, y, scratch);
+    } else {
+        struct conv part = s->conv;
+
+        part.shape.batch = end - first;
+        conv_run(&part, x, weights_of(step), &post, y, scratch);
+    }
+}
+
 static int make_state(struct step *step, const struct conv_state *wanted,
                       size_t kernel_scratch, struct err *err)
 {
@@ -67,7 +129,17 @@ static int make_state(struct step *step, const struct conv_state *wanted,
     *s = *wanted;
     s->packed = packs;
     s->has_bias = step->op->n_in > IN_BIAS && step->op->in[IN_BIAS] >= 0;
+    s->batch = dim(&step->in[IN_X], 0);
+    if (s->batch > 0) {
+        s->in_floats = (size_t)tensor_count(&step->in[IN_X]) / s->batch;
+        s->out_floats = (size_t)tensor_count(&step->out[0]) / s->batch;
+    }
     step->scratch_bytes = kernel_scratch;
+    if (bind_worth_sharing(step)) {
+        step->parts = (s->batch + PART_IMAGES - 1) / PART_IMAGES;
+        step->begin = begin_conv;
+        step->run_part = run_images;
+    }
     if (narrow) {
         conv_pack_narrow(&s->conv, &step->narrow,
                          bind_packed(step, sizeof(*s)));
@@ -139,27 +211,10 @@ static int prepare_transpose(struct step *step, struct err *err)
 static void run_conv(const struct step *step)
 {
     const struct conv_state *s = step->state;
-    struct post post = bind_post(step);
-    const float *x = step->in[IN_X].data;
-    const void *weights = step->in[IN_W].data;
 
-    if (s->has_bias) {
-        post.bias = step->in[IN_BIAS].data;
-    }
-    if (s->packed) {
-        weights = bind_packed(step, sizeof(*s));
-    } else if (s->packed_bytes > 0) {
-        float *fresh = (void *)((char *)step->scratch + s->fresh_at);
-
-        pack(s, weights, fresh);
-        weights = fresh;
-    }
-    if (s->is_back) {
-        conv_transpose_run(&s->back, x, weights, &post, step->out[0].data,
-                           step->scratch);
-    } else {
-        conv_run(&s->conv, x, weights, &post, step->out[0].data, step->scratch);
-    }
+    begin_conv(step);
+    run_images(step, 0, (s->batch + PART_IMAGES - 1) / PART_IMAGES,
+               step->scratch);
 }
 
 const struct bind bind_conv_rows[] = {

@@ -5,6 +5,13 @@
 #include "engine/bind_util.h"
 #include "kernels/conv_grad.h"
 
+static void run_part(const struct step *step, size_t from, size_t to,
+                     void *scratch)
+{
+    conv_grad_run_part(step->state, step->in[0].data, step->in[1].data,
+                       step->out[0].data, scratch, from, to);
+}
+
 static int prepare(struct step *step, struct err *err)
 {
     struct conv_shape shape = {
@@ -30,6 +37,10 @@ static int prepare(struct step *step, struct err *err)
     step->kernel = c.by_plane   ? "conv_grad.depthwise"
                    : c.by_lanes ? "conv_grad.lanes"
                                 : "conv_grad";
+    if (bind_worth_sharing(step)) {
+        step->parts = c.parts;
+        step->run_part = run_part;
+    }
     return bind_keep(step, &c, sizeof(c), err);
 }
 

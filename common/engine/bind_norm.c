@@ -76,13 +76,36 @@ static int prepare_by_channel(struct step *step, struct err *err)
     return check_channels(step, s->middle, err);
 }
 
+/* Images [from, to). */
+static void run_batch_part(const struct step *step, size_t from, size_t to,
+                           void *scratch)
+{
+    const struct norm_state *s = step->state;
+    size_t at = from * s->middle * s->inner;
+
+    (void)scratch;
+    norm_batch(isa_best(), (const float *)step->in[0].data + at,
+               (float *)step->out[0].data + at, to - from, s->middle, s->inner,
+               step->in[1].data, step->in[2].data, step->in[3].data,
+               step->in[4].data, s->epsilon);
+}
+
 static void run_batch(const struct step *step)
 {
     const struct norm_state *s = step->state;
 
-    norm_batch(isa_best(), step->in[0].data, step->out[0].data, s->outer,
-               s->middle, s->inner, step->in[1].data, step->in[2].data,
-               step->in[3].data, step->in[4].data, s->epsilon);
+    run_batch_part(step, 0, s->outer, NULL);
+}
+
+static int prepare_batch(struct step *step, struct err *err)
+{
+    int rc = prepare_by_channel(step, err);
+
+    if (rc == 0 && bind_worth_sharing(step)) {
+        step->parts = ((const struct norm_state *)step->state)->outer;
+        step->run_part = run_batch_part;
+    }
+    return rc;
 }
 
 static void run_instance(const struct step *step)
@@ -199,7 +222,7 @@ static void run_softmax(const struct step *step)
 }
 
 const struct bind bind_norm_rows[] = {
-    {OP_BATCH_NORM, false, prepare_by_channel, run_batch},
+    {OP_BATCH_NORM, false, prepare_batch, run_batch},
     {OP_INSTANCE_NORM, false, prepare_by_channel, run_instance},
     {OP_LAYER_NORM, false, prepare_layer, run_layer},
     {OP_LRN, false, prepare_lrn, run_lrn},

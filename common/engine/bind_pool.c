@@ -81,6 +81,7 @@ static int prepare_max(struct step *step, struct err *err)
     if (dtype == DTYPE_F32 && !wants_index(step)) {
         step->scratch_bytes = state->taps.scratch_bytes;
         step->kernel = "pool.max";
+        bind_share_planes(step);
     }
     return 0;
 }
@@ -137,6 +138,7 @@ static int prepare_average(struct step *step, struct err *err)
     state = step->state;
     step->scratch_bytes = state->taps.scratch_bytes;
     step->kernel = state->whole ? "pool.global" : "pool.average";
+    bind_share_planes(step);
     return 0;
 }
 
@@ -156,6 +158,7 @@ static void run_average(const struct step *step)
 static int prepare_global(struct step *step, struct err *err)
 {
     step->kernel = "pool.global";
+    bind_share_planes(step);
     return bind_need(step, 0, DTYPE_F32, err);
 }
 

@@ -74,6 +74,7 @@ static int prepare_unary(struct step *step, struct err *err)
     }
     step->in_place = true;
     step->kernel = "train.unary";
+    bind_share_planes(step);
     return bind_keep(step, &s, sizeof(s), err);
 }
 
@@ -101,6 +102,52 @@ struct norm_state {
     float epsilon;
 };
 
+/* Channels [from, to). */
+static void run_norm_part(const struct step *step, size_t from, size_t to,
+                          void *scratch)
+{
+    const struct norm_state *s = step->state;
+
+    (void)scratch;
+    train_batch_norm(isa_best(), step->in[0].data, step->out[0].data, s->outer,
+                     s->channels, s->inner, step->in[1].data, step->in[2].data,
+                     s->epsilon, step->out[1].data, step->out[2].data, from,
+                     to);
+}
+
+static void run_norm(const struct step *step)
+{
+    const struct norm_state *s = step->state;
+
+    run_norm_part(step, 0, s->channels, NULL);
+}
+
+static void run_norm_back_part(const struct step *step, size_t from, size_t to,
+                               void *scratch)
+{
+    const struct norm_state *s = step->state;
+    const struct train_norm_back b = {.dy = step->in[0].data,
+                                      .x = step->in[1].data,
+                                      .scale = step->in[2].data,
+                                      .mean = step->in[3].data,
+                                      .variance = step->in[4].data,
+                                      .epsilon = s->epsilon,
+                                      .dx = step->out[0].data,
+                                      .dscale = step->out[1].data,
+                                      .dbias = step->out[2].data};
+
+    (void)scratch;
+    train_batch_norm_back(isa_best(), &b, s->outer, s->channels, s->inner, from,
+                          to);
+}
+
+static void run_norm_back(const struct step *step)
+{
+    const struct norm_state *s = step->state;
+
+    run_norm_back_part(step, 0, s->channels, NULL);
+}
+
 static int prepare_norm(struct step *step, struct err *err)
 {
     bool back = step->op->kind == OP_BATCH_NORM_GRAD;
@@ -124,32 +171,11 @@ static int prepare_norm(struct step *step, struct err *err)
     s.epsilon = op_float(step->op, "epsilon", 1e-5F);
     step->in_place = back;
     step->kernel = "train.norm";
+    if (bind_worth_sharing(step)) {
+        step->parts = s.channels;
+        step->run_part = back ? run_norm_back_part : run_norm_part;
+    }
     return bind_keep(step, &s, sizeof(s), err);
-}
-
-static void run_norm(const struct step *step)
-{
-    const struct norm_state *s = step->state;
-
-    train_batch_norm(isa_best(), step->in[0].data, step->out[0].data, s->outer,
-                     s->channels, s->inner, step->in[1].data, step->in[2].data,
-                     s->epsilon, step->out[1].data, step->out[2].data);
-}
-
-static void run_norm_back(const struct step *step)
-{
-    const struct norm_state *s = step->state;
-    const struct train_norm_back b = {.dy = step->in[0].data,
-                                      .x = step->in[1].data,
-                                      .scale = step->in[2].data,
-                                      .mean = step->in[3].data,
-                                      .variance = step->in[4].data,
-                                      .epsilon = s->epsilon,
-                                      .dx = step->out[0].data,
-                                      .dscale = step->out[1].data,
-                                      .dbias = step->out[2].data};
-
-    train_batch_norm_back(isa_best(), &b, s->outer, s->channels, s->inner);
 }
 
 /* ---- loss ------------------------------------------------------------------
@@ -301,6 +327,7 @@ static int prepare_max(struct step *step, struct err *err)
     }
     step->scratch_bytes = grid_out(&t.grid) * sizeof(float);
     step->kernel = "train.max_pool";
+    bind_share_planes(step);
     return bind_keep(step, &t, sizeof(t), err);
 }
 
@@ -332,6 +359,7 @@ static int prepare_average(struct step *step, struct err *err)
     t.counts_pad = op_int(step->op, "count_include_pad", 0) != 0;
     step->scratch_bytes = 2 * grid_out(&t.grid) * sizeof(float);
     step->kernel = "train.average_pool";
+    bind_share_planes(step);
     return bind_keep(step, &t, sizeof(t), err);
 }
 

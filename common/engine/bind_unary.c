@@ -83,6 +83,7 @@ static int prepare_unary(struct step *step, struct err *err)
     }
     step->in_place = true;
     step->kernel = "unary";
+    bind_share_planes(step);
     return bind_keep(step, &s, sizeof(s), err);
 }
 

@@ -21,6 +21,13 @@ int bind_ints(const struct step *step, int i, int64_t *v, size_t max, size_t *n,
 int bind_keep(struct step *step, const void *state, size_t size,
               struct err *err);
 
+/* Lets threads share a step whose planes, the first two axes of its first
+ * output and of each input that is as large, are independent; other inputs
+ * are read by all. Not if it is too small for that. */
+void bind_share_planes(struct step *step);
+/* Whether it is large enough to be shared. */
+bool bind_worth_sharing(const struct step *step);
+
 /* The run() of a view: out[0] gets in[0]'s bytes. */
 void bind_copy(const struct step *step);
 

@@ -98,6 +98,7 @@ static void plan_release(struct plan *plan, size_t n_times)
     mem_free(plan->copies);
     mem_free(plan->consts);
     mem_free(plan->arena);
+    mem_free(plan->extra);
     mem_free(plan);
 }
 
@@ -120,6 +121,33 @@ int plan_make(const struct graph *graph, struct plan **plan, struct err *err)
     }
     builder_deinit(&b);
     return rc;
+}
+
+int plan_share(struct plan *plan, struct threads *threads, struct err *err)
+{
+    size_t others = threads != NULL ? threads->n - 1 : 0;
+    size_t most = 0;
+    size_t bytes;
+
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const struct step *step = &plan->steps[i];
+
+        if (step->run_part != NULL && step->scratch_bytes > most) {
+            most = step->scratch_bytes;
+        }
+    }
+    most = (most + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+    if (others > 0) {
+        plan->extra =
+            mem_mul(most, others, &bytes) ? mem_aligned(bytes + 1) : NULL;
+        if (plan->extra == NULL) {
+            return err_set(err, EDGE_ENOMEM, "%s", err_text(EDGE_ENOMEM));
+        }
+        plan->arena_bytes += bytes;
+        plan->threads = threads;
+        plan->extra_each = most;
+    }
+    return 0;
 }
 
 void plan_free(struct plan *plan)

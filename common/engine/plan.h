@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 
 struct plan;
+struct threads;
 
 struct plan_port {
     const char *name;
@@ -25,6 +26,11 @@ struct plan_port {
  * has no kernel for its types; EDGE_ENOMEM. */
 int plan_make(const struct graph *graph, struct plan **plan, struct err *err);
 void plan_free(struct plan *plan); /* NULL is fine */
+
+/* From here on these threads, which must outlive the plan's runs, share each
+ * step that can be shared; the results are the same. EDGE_ENOMEM: what they
+ * need beside the plan's arena, which plan_arena_bytes() then counts. */
+int plan_share(struct plan *plan, struct threads *threads, struct err *err);
 
 size_t plan_n_inputs(const struct plan *plan);
 size_t plan_n_outputs(const struct plan *plan);

@@ -6,6 +6,7 @@
 
 #include "engine/plan.h"
 #include "engine/step.h"
+#include "base/threads.h"
 
 struct patch { /* a step's view of a tensor of the caller */
     struct tensor *view;
@@ -36,6 +37,9 @@ struct plan {
     size_t n_consts;
     struct plan_time *times; /* by step */
     uint8_t *arena;
+    struct threads *threads; /* that share steps, or NULL */
+    uint8_t *extra;          /* scratch of all of them but the first */
+    size_t extra_each;
     size_t arena_bytes;
     size_t weight_bytes;
     size_t packed_bytes;

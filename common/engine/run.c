@@ -77,6 +77,41 @@ static void finish_outputs(struct plan *plan, const struct tensor *inputs,
     }
 }
 
+struct shared { /* a step that all threads work on */
+    const struct plan *plan;
+    const struct step *step;
+};
+
+static void run_share(void *arg, size_t i)
+{
+    const struct shared *s = arg;
+    size_t n = s->plan->threads->n;
+    size_t each = (s->step->parts + n - 1) / n;
+    size_t from = i * each;
+    size_t to = from + each < s->step->parts ? from + each : s->step->parts;
+
+    if (from < to) {
+        s->step->run_part(s->step, from, to,
+                          i == 0
+                              ? s->step->scratch
+                              : s->plan->extra + (i - 1) * s->plan->extra_each);
+    }
+}
+
+static void run_step(const struct plan *plan, const struct step *step)
+{
+    struct shared shared = {plan, step};
+
+    if (plan->threads == NULL || step->run_part == NULL || step->parts < 2) {
+        step->bind->run(step);
+        return;
+    }
+    if (step->begin != NULL) {
+        step->begin(step);
+    }
+    plan->threads->run(plan->threads, run_share, &shared);
+}
+
 int plan_run(struct plan *plan, const struct tensor *inputs,
              struct tensor *outputs)
 {
@@ -87,7 +122,7 @@ int plan_run(struct plan *plan, const struct tensor *inputs,
     }
     apply_patches(plan, inputs, outputs);
     for (size_t s = 0; s < plan->n_steps; s++) {
-        plan->steps[s].bind->run(&plan->steps[s]);
+        run_step(plan, &plan->steps[s]);
     }
     finish_outputs(plan, inputs, outputs);
     return 0;
@@ -115,7 +150,7 @@ int plan_run_timed(struct plan *plan, const struct tensor *inputs,
     for (size_t s = 0; s < plan->n_steps; s++) {
         double after;
 
-        plan->steps[s].bind->run(&plan->steps[s]);
+        run_step(plan, &plan->steps[s]);
         after = now_ns();
         plan->times[s].ns += after - before;
         before = after;
@@ -141,7 +176,7 @@ int plan_run_piece(struct plan *plan, const struct tensor *inputs,
     while (*step < plan->n_steps && before - began < most_ns) {
         double after;
 
-        plan->steps[*step].bind->run(&plan->steps[*step]);
+        run_step(plan, &plan->steps[*step]);
         after = now_ns();
         ns[*step] = after - before;
         before = after;

@@ -63,6 +63,8 @@ void conv_grad_init(struct conv_grad *c, const struct isa *isa,
     rows = group_rows(c);
     c->by_plane = shape->cin == shape->groups && shape->groups > 1 &&
                   group_cols(c) <= PLANE_OUTS && planes_can(&shape->grid);
+    c->parts = shape->groups > 1 ? shape->groups
+                                 : (shape->cout + GEMM_COLS - 1) / GEMM_COLS;
     if (c->by_plane) {
         planes_init(&c->planes, isa, &shape->grid);
         c->scratch_bytes = c->planes.scratch_floats * sizeof(float);
@@ -70,6 +72,7 @@ void conv_grad_init(struct conv_grad *c, const struct isa *isa,
     }
     c->by_lanes = lanes_can(shape);
     if (c->by_lanes) {
+        c->parts = lanes_grad_parts(shape);
         c->scratch_bytes = lanes_grad_scratch(shape);
         return;
     }
@@ -83,20 +86,25 @@ void conv_grad_init(struct conv_grad *c, const struct isa *isa,
 
 /* ---- depthwise ---------------------------------------------------------- */
 
+/* Groups [from, to). */
 static void run_planes(const struct conv_grad *c, const float *x,
-                       const float *dy, float *dw, float *scratch)
+                       const float *dy, float *dw, float *scratch, size_t from,
+                       size_t to)
 {
     const struct grid *grid = &c->shape.grid;
     size_t taps = grid_taps(grid);
     size_t outs = group_cols(c);
 
-    for (size_t i = 0; i < c->shape.cout * taps; i++) {
+    for (size_t i = from * outs * taps; i < to * outs * taps; i++) {
         dw[i] = 0;
     }
-    for (size_t i = 0; i < c->shape.batch * c->shape.groups; i++) {
-        planes_weights(&c->planes, x + i * grid_in(grid),
-                       dy + i * outs * grid_out(grid), outs,
-                       dw + i % c->shape.groups * outs * taps, scratch);
+    for (size_t i = 0; i < c->shape.batch * (to - from); i++) {
+        size_t group = from + i % (to - from);
+        size_t at = i / (to - from) * c->shape.groups + group;
+
+        planes_weights(&c->planes, x + at * grid_in(grid),
+                       dy + at * outs * grid_out(grid), outs,
+                       dw + group * outs * taps, scratch);
     }
 }
 
@@ -113,12 +121,12 @@ static size_t segment(const struct conv_grad *c, size_t at, size_t end,
     return least(out - *pos, end - at);
 }
 
-/* A block of dy, transposed: (panel, position, channel). */
-static void pack_dy(const struct conv_grad *c, const float *dy, size_t group,
-                    size_t k0, size_t depth, float *panels)
+/* A block of `cols` channels of dy from `first` on, transposed: (panel,
+ * position, channel). */
+static void pack_dy(const struct conv_grad *c, const float *dy, size_t first,
+                    size_t cols, size_t k0, size_t depth, float *panels)
 {
     size_t out = grid_out(&c->shape.grid);
-    size_t cols = group_cols(c);
     size_t width = c->isa->width;
     size_t wide = (cols + width - 1) / width * width;
 
@@ -133,7 +141,7 @@ static void pack_dy(const struct conv_grad *c, const float *dy, size_t group,
             const float *from;
 
             run = segment(c, k, k0 + depth, &image, &pos);
-            from = dy + (image * c->shape.cout + group * cols + n) * out + pos;
+            from = dy + (image * c->shape.cout + first + n) * out + pos;
             for (size_t i = 0; i < run; i++, panels += across) {
                 for (size_t j = 0; j < across; j++) {
                     panels[j] = j < there ? from[j * out + i] : 0;
@@ -164,20 +172,21 @@ static void fill_rows(const struct conv_grad *c, const float *x, size_t group,
     }
 }
 
+/* The weights of `cols` channels of dy from `first` on, turned. */
 static void run_group(const struct conv_grad *c, const float *x,
-                      const float *dy, size_t group, float *turned,
+                      const float *dy, size_t first, size_t cols, float *turned,
                       float *scratch)
 {
     size_t out = grid_out(&c->shape.grid);
     size_t depth = c->shape.batch * out;
     size_t rows = group_rows(c);
-    size_t cols = group_cols(c);
+    size_t group = first / group_cols(c);
     float *lines = scratch + panel_floats(c);
 
     for (size_t k0 = 0; k0 < depth; k0 += c->deep) {
         size_t deep = least(c->deep, depth - k0);
 
-        pack_dy(c, dy, group, k0, deep, scratch);
+        pack_dy(c, dy, first, cols, k0, deep, scratch);
         for (size_t r0 = 0; r0 < rows; r0 += ROWS_MAX) {
             struct gemm_block block = {.rows = least(ROWS_MAX, rows - r0),
                                        .cols = cols,
@@ -214,28 +223,46 @@ static void turn(const float *from, size_t rows, size_t cols, float *to)
     }
 }
 
+/* Channels [first, end) of dy, of one group. */
+static void run_cols(const struct conv_grad *c, const float *x, const float *dy,
+                     float *dw, float *scratch, size_t first, size_t end)
+{
+    size_t rows = group_rows(c);
+    size_t size = rows * (end - first);
+    float *to = dw + first * rows;
+
+    if (c->shape.batch * grid_out(&c->shape.grid) == 0) {
+        for (size_t i = 0; i < size; i++) {
+            to[i] = 0;
+        }
+        return;
+    }
+    run_group(c, x, dy, first, end - first, scratch, scratch + size);
+    turn(scratch, rows, end - first, to);
+}
+
+void conv_grad_run_part(const struct conv_grad *c, const float *x,
+                        const float *dy, float *dw, void *scratch, size_t from,
+                        size_t to)
+{
+    size_t cols = group_cols(c);
+
+    if (c->by_plane) {
+        run_planes(c, x, dy, dw, scratch, from, to);
+    } else if (c->by_lanes) {
+        lanes_grad_run(c->isa, &c->shape, x, dy, dw, scratch, from, to);
+    } else if (c->shape.groups == 1) {
+        run_cols(c, x, dy, dw, scratch, from * GEMM_COLS,
+                 least(to * GEMM_COLS, cols));
+    } else {
+        for (size_t g = from; g < to; g++) {
+            run_cols(c, x, dy, dw, scratch, g * cols, (g + 1) * cols);
+        }
+    }
+}
+
 void conv_grad_run(const struct conv_grad *c, const float *x, const float *dy,
                    float *dw, void *scratch)
 {
-    size_t size = group_rows(c) * group_cols(c);
-    float *turned = scratch;
-
-    if (c->by_plane) {
-        run_planes(c, x, dy, dw, scratch);
-        return;
-    }
-    if (c->by_lanes) {
-        lanes_grad_run(c->isa, &c->shape, x, dy, dw, scratch);
-        return;
-    }
-    for (size_t g = 0; g < c->shape.groups; g++) {
-        if (c->shape.batch * grid_out(&c->shape.grid) == 0) {
-            for (size_t i = 0; i < size; i++) {
-                dw[g * size + i] = 0;
-            }
-            continue;
-        }
-        run_group(c, x, dy, g, turned, turned + size);
-        turn(turned, group_rows(c), group_cols(c), dw + g * size);
-    }
+    conv_grad_run_part(c, x, dy, dw, scratch, 0, c->parts);
 }

@@ -22,6 +22,7 @@ struct conv_grad {
     bool in_place; /* rows of the im2col matrix are x's own */
     size_t deep;   /* positions of a block */
     size_t pitch;  /* of its rows */
+    size_t parts;  /* groups, or panels of outputs of the only one */
     size_t scratch_bytes;
 };
 
@@ -30,5 +31,9 @@ void conv_grad_init(struct conv_grad *c, const struct isa *isa,
 /* x (batch, cin, in...), dy (batch, cout, out...); scratch is aligned. */
 void conv_grad_run(const struct conv_grad *c, const float *x, const float *dy,
                    float *dw, void *scratch);
+/* Parts [from, to) of `parts`, each of weights of its own. */
+void conv_grad_run_part(const struct conv_grad *c, const float *x,
+                        const float *dy, float *dw, void *scratch, size_t from,
+                        size_t to);
 
 #endif

@@ -89,6 +89,14 @@ struct job {
     float *y;
 };
 
+/* The weights are read once a band. */
+static size_t band_floats(const struct job *j)
+{
+    size_t floats = j->outs * j->ins * j->taps;
+
+    return floats < BAND_LEAST ? BAND_LEAST : least(floats, BAND_MOST);
+}
+
 static void job_init(struct job *j, const struct lanes *l)
 {
     const struct conv_shape *s = l->shape;
@@ -102,9 +110,7 @@ static void job_init(struct job *j, const struct lanes *l)
     j->taps = grid_taps(&s->grid);
     j->turned = lanes_turned(s->batch, s->cin, j->from);
     j->deep = GEMM_DEPTH_MAX / j->taps > 0 ? GEMM_DEPTH_MAX / j->taps : 1;
-    /* The weights are read once a band. */
-    floats = j->outs * j->ins * j->taps;
-    floats = floats < BAND_LEAST ? BAND_LEAST : least(floats, BAND_MOST);
+    floats = band_floats(j);
     j->band = floats / (j->outs * j->turned.lanes);
     j->band = j->band < LANES_EACH ? LANES_EACH : j->band;
     j->band = least(j->band, j->to);
@@ -119,10 +125,15 @@ size_t lanes_scratch(const struct conv_shape *shape, bool back)
 {
     struct lanes l = {NULL, shape, back};
     struct job j;
+    size_t band;
 
     job_init(&j, &l);
-    return (list_floats(&j) + shape->cin * j.turned.pitch +
-            j.outs * j.band * j.turned.lanes) *
+    /* Enough for fewer images too, whose bands are of more positions. */
+    band = j.outs * j.turned.lanes;
+    band = band * LANES_EACH > band_floats(&j) ? band * LANES_EACH
+                                               : band_floats(&j);
+    band = least(band, j.outs * j.turned.lanes * j.to);
+    return (list_floats(&j) + shape->cin * j.turned.pitch + band) *
            sizeof(float);
 }
 

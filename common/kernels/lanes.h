@@ -93,10 +93,13 @@ size_t lanes_scratch(const struct conv_shape *shape, bool back);
 void lanes_run(const struct lanes *l, const float *x, const float *w,
                const struct post *post, float *y, void *scratch);
 
-/* The gradient of the weights. */
+/* The gradient of the weights: parts [from, to) of lanes_grad_parts(), each of
+ * outputs of its own. */
+size_t lanes_grad_parts(const struct conv_shape *shape);
 size_t lanes_grad_scratch(const struct conv_shape *shape);
 void lanes_grad_run(const struct isa *isa, const struct conv_shape *shape,
-                    const float *x, const float *dy, float *dw, void *scratch);
+                    const float *x, const float *dy, float *dw, void *scratch,
+                    size_t from, size_t to);
 
 /* How images become lanes, for both. */
 struct lanes_turned {

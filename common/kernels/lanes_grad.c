@@ -53,6 +53,14 @@ static void job_init(struct job *j, const struct conv_shape *s)
     j->width = j->outs <= LANES_EACH ? LANES_EACH : GEMM_COLS;
 }
 
+size_t lanes_grad_parts(const struct conv_shape *shape)
+{
+    struct job j;
+
+    job_init(&j, shape);
+    return shape->groups > 1 ? shape->groups : (j.outs + j.width - 1) / j.width;
+}
+
 /* If all images are lanes at once, a panel is done before the next begins. */
 static size_t panels_kept(const struct job *j)
 {
@@ -196,13 +204,13 @@ static void store(const struct job *j, const float *sums, size_t first,
                        dw + first * size, size);
 }
 
-/* Images from `image` on, whose x are lanes now. */
+/* Outputs [from, to) of images from `image` on, whose x are lanes now. */
 static void run_group(const struct job *j, size_t image, const float *dy,
-                      float *dw)
+                      float *dw, size_t from, size_t to)
 {
     bool last = image + j->n == j->shape->batch;
 
-    for (size_t first = 0; first < j->outs; first += j->width) {
+    for (size_t first = from; first < to; first += j->width) {
         float *sums = j->sums;
 
         if (panels_kept(j) > 1) {
@@ -222,22 +230,26 @@ static void run_group(const struct job *j, size_t image, const float *dy,
 }
 
 void lanes_grad_run(const struct isa *isa, const struct conv_shape *s,
-                    const float *x, const float *dy, float *dw, void *scratch)
+                    const float *x, const float *dy, float *dw, void *scratch,
+                    size_t from, size_t to)
 {
     size_t in = grid_in(&s->grid);
+    bool whole = s->groups > 1; /* a part is a group */
     struct job j;
 
     job_init(&j, s);
     j.isa = isa;
     (void)lay_out(&j, scratch);
-    for (size_t g = 0; g < s->groups; g++) {
+    for (size_t g = whole ? from : 0; g < (whole ? to : 1); g++) {
         size_t at = g * j.outs * j.ins * j.taps;
 
         for (size_t i = 0; i < s->batch; i += j.turned.images) {
             j.n = least(j.turned.images, s->batch - i);
             lanes_load(isa, &j.turned, x + (i * s->cin + g * j.ins) * in,
                        s->cin * in, j.n, j.ins, in, j.x);
-            run_group(&j, i, dy + (i * s->cout + g * j.outs) * j.out, dw + at);
+            run_group(&j, i, dy + (i * s->cout + g * j.outs) * j.out, dw + at,
+                      whole ? 0 : from * j.width,
+                      whole ? j.outs : least(to * j.width, j.outs));
         }
     }
 }

@@ -84,11 +84,11 @@ void train_unary_back(enum train_unary kind, float a, float b, const float *dy,
 void train_batch_norm(const struct isa *isa, const float *x, float *y,
                       size_t outer, size_t channels, size_t inner,
                       const float *scale, const float *bias, float epsilon,
-                      float *mean, float *variance)
+                      float *mean, float *variance, size_t from, size_t to)
 {
     double n = (double)(outer * inner);
 
-    for (size_t c = 0; c < channels; c++) {
+    for (size_t c = from; c < to; c++) {
         double sum = 0;
         double spread = 0;
         float factor;
@@ -113,11 +113,12 @@ void train_batch_norm(const struct isa *isa, const float *x, float *y,
 
 void train_batch_norm_back(const struct isa *isa,
                            const struct train_norm_back *b, size_t outer,
-                           size_t channels, size_t inner)
+                           size_t channels, size_t inner, size_t from,
+                           size_t to)
 {
     double n = (double)(outer * inner);
 
-    for (size_t c = 0; c < channels; c++) {
+    for (size_t c = from; c < to; c++) {
         float inverse = 1 / sqrtf(b->variance[c] + b->epsilon);
         double sum = 0;
         double dot = 0;

@@ -28,11 +28,12 @@ void train_unary_back(enum train_unary kind, float a, float b, const float *dy,
 /* ---- batch normalisation of x (outer, channels, inner) ------------------- */
 
 /* y = (x - mean) / sqrt(variance + epsilon) * scale + bias, by the mean and
- * variance (by N, not N - 1) of the channel itself, which are kept. */
+ * variance (by N, not N - 1) of the channel itself, which are kept;
+ * of channels [from, to). */
 void train_batch_norm(const struct isa *isa, const float *x, float *y,
                       size_t outer, size_t channels, size_t inner,
                       const float *scale, const float *bias, float epsilon,
-                      float *mean, float *variance);
+                      float *mean, float *variance, size_t from, size_t to);
 /* With s = 1 / sqrt(variance + epsilon), x' = (x - mean) s and N elements a
  * channel: dbias = sum dy, dscale = sum dy x',
  * dx = scale s (dy - dbias / N - x' dscale / N) (Ioffe and Szegedy 2015). */
@@ -49,7 +50,8 @@ struct train_norm_back {
 };
 void train_batch_norm_back(const struct isa *isa,
                            const struct train_norm_back *b, size_t outer,
-                           size_t channels, size_t inner);
+                           size_t channels, size_t inner, size_t from,
+                           size_t to);
 
 /* ---- softmax cross-entropy ----------------------------------------------- */
 

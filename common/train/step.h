@@ -16,7 +16,7 @@
  * Gradients are those of a sum over samples until step_end(), so micro-batches
  * may differ in size and replicas may add theirs up before it. Everything is
  * allocated in step_new(), or in step_prepare() for another size. One owner,
- * one thread at a time.
+ * one thread at a time; with `threads` these share the work of a call.
  */
 #ifndef EDGE_TRAIN_STEP_H
 #define EDGE_TRAIN_STEP_H
@@ -43,7 +43,8 @@ struct step_param {
 };
 
 struct step_ask {
-    int64_t batch;     /* the most samples in a micro-batch */
+    struct threads *threads; /* that compute it, outliving it; NULL: none */
+    int64_t batch;           /* the most samples in a micro-batch */
     size_t slots;      /* micro-batches between their forward and backward */
     bool recompute;    /* store inputs alone, compute forward twice */
     bool input_grads;  /* gradients of the shard's inputs are wanted */

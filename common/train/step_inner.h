@@ -44,6 +44,7 @@ struct step_stat {
 
 struct train_step {
     struct graph *model; /* its parameters have no values */
+    struct threads *threads;
     int64_t batch;
     bool recompute;
     bool input_grads;

@@ -233,6 +233,7 @@ int step_new(const struct graph *shard, const struct step_ask *ask,
         mem_free(s);
         return out_of_memory(err);
     }
+    s->threads = ask->threads;
     s->batch = ask->batch;
     s->recompute = ask->recompute;
     s->input_grads = ask->input_grads;

@@ -174,8 +174,12 @@ static int make_plans(struct train_step *s, struct step_size *size,
     if (rc == 0) {
         rc = plan_make(size->parts.forward, &size->forward, err);
     }
+    if (rc == 0) {
+        rc = plan_share(size->forward, s->threads, err);
+    }
     if (rc == 0 && size->parts.backward != NULL) {
         rc = plan_make(size->parts.backward, &size->backward, err);
+        rc = rc == 0 ? plan_share(size->backward, s->threads, err) : rc;
     }
     graph_free(size->parts.forward);
     graph_free(size->parts.backward);

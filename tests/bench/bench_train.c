@@ -1,20 +1,20 @@
 /*
- * Training speed in this process, one thread: whole steps of forward, loss,
+ * Training speed in this process: whole steps of forward, loss,
  * backward and SGD (momentum 0.9, weight decay 5e-4) on images in memory.
  *
- *   bench_train MODEL BATCH [MICRO]   a worker: for each line "N" on stdin it
- *                                     trains N steps of BATCH images, by MICRO
- *                                     at a time, and prints the medians in
- *                                     ms of wall and of processor time, and the
- *                                     peak memory in KiB, so that
- *                                     bench_train.py can ask us and another
- *                                     framework in turn
+ *   bench_train MODEL BATCH [MICRO [THREADS]]
+ *
+ * is a worker: for each line "N" on stdin it trains N steps of BATCH images, by
+ * MICRO at a time, and prints the medians in ms of wall and of processor time,
+ * and the peak memory in KiB, so that bench_train.py can ask us and another
+ * framework in turn.
  *
  * Without arguments it does nothing: bench_train.sh prints the figures.
  */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "graph/infer.h"
+#include "net/threads.h"
 #include "onnx/import.h"
 #include "train/step.h"
 
@@ -27,6 +27,7 @@
 #define RUNS_MAX 1000
 
 struct bench {
+    struct threads *threads;
     struct train_step *step;
     int64_t batch;
     int64_t micro;
@@ -79,7 +80,8 @@ static void load(struct bench *b, const char *path)
 {
     struct graph *graph = NULL;
     struct step_loss loss = {.weight = 1};
-    struct step_ask ask = {.batch = b->micro,
+    struct step_ask ask = {.threads = b->threads,
+                           .batch = b->micro,
                            .slots = 1,
                            .losses = &loss,
                            .n_losses = 1,
@@ -209,6 +211,7 @@ static void answer(struct bench *b)
 int main(int argc, char **argv)
 {
     struct bench b = {0};
+    struct err err = {""};
 
     if (argc < 3) {
         return 0;
@@ -216,8 +219,12 @@ int main(int argc, char **argv)
     b.batch = strtol(argv[2], NULL, 10);
     b.micro = argc > 3 ? strtol(argv[3], NULL, 10) : b.batch;
     if (b.batch < 1 || b.micro < 1) {
-        (void)fprintf(stderr, "bench_train: MODEL BATCH [MICRO]\n");
+        (void)fprintf(stderr, "bench_train: MODEL BATCH [MICRO [THREADS]]\n");
         return 2;
+    }
+    if (threads_start(argc > 4 ? strtoul(argv[4], NULL, 10) : 1, &b.threads,
+                      &err) < 0) {
+        die("the threads", &err);
     }
     load(&b, argv[1]);
     answer(&b);
@@ -226,5 +233,6 @@ int main(int argc, char **argv)
     tensor_deinit(&b.seeds);
     tensor_deinit(&b.scores);
     step_free(b.step);
+    threads_stop(b.threads);
     return 0;
 }

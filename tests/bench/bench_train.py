@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Training speed on one thread next to PyTorch, both modes of it: whole steps
-(forward, cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4)
-of batches of 128 images in memory. All stay resident and are asked in turn; the
-ratio is the median over rounds of ours by the better of PyTorch's.
+"""Training speed on one thread and on two next to PyTorch, both modes of it:
+whole steps (forward, cross-entropy, backward, SGD with momentum 0.9 and weight
+decay 5e-4) of batches of 128 images in memory, ours in the 4 micro-batches that
+`training:` has by default. All stay resident and are asked in turn; the ratio is
+the median over rounds of ours by the better of PyTorch's.
 
     bench_train.py                      the figures
-    bench_train.py worker NET MODE      PyTorch's side (eager, channels_last)
+    bench_train.py worker NET MODE THREADS
+                                        PyTorch's side (eager, channels_last)
 """
 import os
 import statistics
@@ -17,8 +19,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BIN = os.environ.get("EDGE_BIN", ROOT + "/build/release")
 BATCH = 128
-MICRO = int(os.environ.get("MICRO", "16"))
+MICRO = int(os.environ.get("MICRO", "32"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
+THREADS = [int(n) for n in os.environ.get("THREADS", "1 2").split()]
 MODES = ("eager", "channels_last")
 
 # ---- networks: lists of layers, which both sides are made of ---------------
@@ -178,9 +181,9 @@ def peak_kib():
                     if line.startswith("VmHWM:"))
 
 
-def worker(name, mode):
+def worker(name, mode, threads):
     import torch
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     torch.manual_seed(1)
     net = torch_net(NETS[name]())
     x = torch.randn(BATCH, 3, 32, 32)
@@ -215,8 +218,10 @@ def figure(text):
 
 
 class Worker:
-    def __init__(self, *args):
-        env = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    def __init__(self, threads, *args):
+        n = str(threads)
+        env = dict(os.environ, OMP_NUM_THREADS=n, OPENBLAS_NUM_THREADS=n)
+        args += (n,)
         self.p = subprocess.Popen(args, stdin=subprocess.PIPE, text=True,
                                   stdout=subprocess.PIPE, env=env,
                                   stderr=subprocess.DEVNULL)
@@ -232,15 +237,16 @@ class Worker:
         self.p.wait()
 
 
-def compare(name):
+def compare(name, threads):
+    row = f"train.{name}" + (f"_{threads}t" if threads > 1 else "")
     path = ROOT + f"/build/train_{name}.onnx"
     Onnx(NETS[name]()).save(path)
-    all_of = [Worker(BIN + "/tests/bench/bench_train", path, str(BATCH),
+    all_of = [Worker(threads, BIN + "/tests/bench/bench_train", path, str(BATCH),
                      str(MICRO))]
-    all_of += [Worker(sys.executable, os.path.abspath(__file__), "worker", name,
+    all_of += [Worker(threads, sys.executable, os.path.abspath(__file__), "worker", name,
                       mode) for mode in MODES]
     if not all(w.ready for w in all_of):
-        figure(f"train.{name} - ratio target 1.0 skipped a worker does not "
+        figure(f"{row} - ratio target 1.0 skipped a worker does not "
                "start")
         return
     for w in all_of:
@@ -250,12 +256,12 @@ def compare(name):
     speed = [BATCH * 1e3 / statistics.median(r[i][0] for r in rounds)
              for i in range(3)]
     kib = [rounds[-1][i][2] for i in range(3)]
-    figure(f"train.{name} {ratio:.2f} ratio target 1.0 "
+    figure(f"{row} {ratio:.2f} ratio target 1.0 "
            f"{'ok' if ratio >= 1.0 else 'short'} ours {speed[0]:.0f} images/s, "
-           f"PyTorch {speed[1]:.0f} and channels-last {speed[2]:.0f}, one "
-           f"thread, by {MICRO} of {BATCH}, {ROUNDS} rounds")
+           f"PyTorch {speed[1]:.0f} and channels-last {speed[2]:.0f}, "
+           f"threads: {threads}, by {MICRO} of {BATCH}, {ROUNDS} rounds")
     share = kib[0] / min(kib[1:])
-    figure(f"train.{name}.memory {share:.3f} ratio target 0.5 "
+    figure(f"{row}.memory {share:.3f} ratio target 0.5 "
            f"{'ok' if share <= 0.5 else 'short'} ours {kib[0] / 1024:.0f} MiB, "
            f"PyTorch {kib[1] / 1024:.0f} and {kib[2] / 1024:.0f}")
     for w in all_of:
@@ -263,8 +269,8 @@ def compare(name):
 
 
 def main():
-    if len(sys.argv) > 3 and sys.argv[1] == "worker":
-        return worker(sys.argv[2], sys.argv[3])
+    if len(sys.argv) > 4 and sys.argv[1] == "worker":
+        return worker(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     try:
         import onnx  # noqa: F401
         import torch  # noqa: F401
@@ -272,8 +278,9 @@ def main():
         figure(f"train - ratio target 1.0 skipped {e}".lower())
         return 0
     os.makedirs(ROOT + "/build", exist_ok=True)
-    for name in NETS:
-        compare(name)
+    for threads in THREADS:
+        for name in NETS:
+            compare(name, threads)
     return 0
 
 
