@@ -7,7 +7,7 @@ static const struct bind *const tables[] = {
     bind_norm_rows,      bind_pool_rows,   bind_compare_rows, bind_index_rows,
     bind_move_rows,      bind_reduce_rows, bind_resize_rows,  bind_unary_rows,
     bind_view_rows,      bind_quant_rows,  bind_qlinear_rows, bind_train_rows,
-    bind_conv_grad_rows,
+    bind_conv_grad_rows, bind_lossy_rows,
 };
 
 const struct bind *bind_find(enum op_kind kind)

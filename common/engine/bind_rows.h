@@ -22,6 +22,7 @@ extern const struct bind bind_view_rows[];
 extern const struct bind bind_conv_rows[]; /* Conv, ConvTranspose */
 extern const struct bind bind_conv_grad_rows[];
 extern const struct bind bind_train_rows[];
+extern const struct bind bind_lossy_rows[];
 extern const struct bind bind_gemm_rows[]; /* Gemm, MatMul */
 extern const struct bind bind_norm_rows[]; /* *Normalization, LRN, *Softmax */
 extern const struct bind bind_pool_rows[]; /* MaxPool, AveragePool, Global* */

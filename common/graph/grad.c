@@ -9,9 +9,10 @@
 const struct grad_rule *grad_rule_of(enum op_kind kind)
 {
     static const struct grad_rule *const tables[] = {
-        grad_conv_rules,   grad_elementwise_rules, grad_norm_rules,
-        grad_pick_rules,   grad_pool_rules,        grad_product_rules,
-        grad_sample_rules, grad_shape_rules,       grad_unary_rules,
+        grad_conv_rules,    grad_elementwise_rules, grad_lossy_rules,
+        grad_norm_rules,    grad_pick_rules,        grad_pool_rules,
+        grad_product_rules, grad_sample_rules,      grad_shape_rules,
+        grad_unary_rules,
     };
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {

@@ -174,6 +174,8 @@ static bool is_cheap(enum op_kind kind)
     case OP_BATCH_NORM:
     case OP_BATCH_NORM_TRAIN:
     case OP_DROPOUT_TRAIN:
+    case OP_TILE_CUT:
+    case OP_TILE_JOIN:
     case OP_CONCAT:
     case OP_SPLIT:
     case OP_SLICE:

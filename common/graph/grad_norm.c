@@ -168,8 +168,8 @@ static void back_loss(struct grad *g, const struct op *op, int dy)
 
 /* ---- dropout ------------------------------------------------------------ */
 
-/* Each dropout's own, whatever part of the model it is in (FNV-1a). */
-static int64_t salt_of(const char *name)
+/* FNV-1a. */
+int64_t grad_salt(const char *name)
 {
     uint64_t hash = 0xcbf29ce484222325U;
 
@@ -179,7 +179,7 @@ static int64_t salt_of(const char *name)
     return (int64_t)(hash >> 1);
 }
 
-static void need_seeds(struct grad *g, const struct op *op)
+void grad_need_seeds(struct grad *g, const struct op *op)
 {
     int64_t samples = grad_shape(g, op->in[0])->dims[0];
     int rc;
@@ -229,8 +229,8 @@ static void train_dropout(struct grad *g, const struct op *op)
         grad_fail(g, EDGE_EUNSUPPORTED, op, "its mask is read by another op");
         return;
     }
-    need_seeds(g, op);
-    if (drop(g, op->in[0], ratio, salt_of(op->name)) >= 0) {
+    grad_need_seeds(g, op);
+    if (drop(g, op->in[0], ratio, grad_salt(op->name)) >= 0) {
         graph_move_output(g->graph, grad_output(g, 0), op->out[0]);
     }
 }

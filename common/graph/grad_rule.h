@@ -48,6 +48,7 @@ const struct grad_rule *grad_rule_of(enum op_kind kind);
 
 extern const struct grad_rule grad_conv_rules[];
 extern const struct grad_rule grad_elementwise_rules[];
+extern const struct grad_rule grad_lossy_rules[];
 extern const struct grad_rule grad_norm_rules[];
 extern const struct grad_rule grad_pick_rules[];
 extern const struct grad_rule grad_pool_rules[];
@@ -107,6 +108,11 @@ int grad_reshape(struct grad *g, int value, const struct shape *shape);
 int grad_transpose(struct grad *g, int value, const int64_t *perm);
 /* Sums along the axes of `mask`, which keep a length of 1. */
 int grad_reduce(struct grad *g, int value, const bool mask[LIMIT_RANK]);
+/* Makes g->seeds, one a sample of the input of `op`, if there are none yet. */
+void grad_need_seeds(struct grad *g, const struct op *op);
+/* What tells the random numbers of one layer from another's, whatever part of
+ * the model it is in. */
+int64_t grad_salt(const char *name);
 /* Undoes a broadcast: sums `value` down to `shape`. */
 int grad_fit(struct grad *g, int value, const struct shape *shape);
 int grad_expand(struct grad *g, int value, const struct shape *shape);

@@ -77,6 +77,7 @@ enum dtype infer_onnx_type(int64_t number);
     X(batch_norm)          \
     X(batch_norm_grad)     \
     X(batch_norm_train)    \
+    X(block_gemm)          \
     X(broadcast)           \
     X(cast)                \
     X(clip)                \
@@ -123,6 +124,8 @@ enum dtype infer_onnx_type(int64_t number);
     X(split)               \
     X(squeeze)             \
     X(tile)                \
+    X(tile_cut)            \
+    X(tile_join)           \
     X(top_k)               \
     X(transpose)           \
     X(unary_grad)          \

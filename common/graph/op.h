@@ -122,7 +122,11 @@
  *   BatchNormGrad (dy, x, scale, mean, variance) -> of x, scale, bias
  *   SoftmaxLossGrad (log_prob, labels, dloss)
  *   DropoutTrain (x, seeds): attributes ratio and salt; one seed a sample
- *   Accumulate (sum, x) -> the new sum, which may lie where the old one does */
+ *   Accumulate (sum, x) -> the new sum, which may lie where the old one does
+ *   TileCut (x, seeds) -> tiles with what they read of each other, some of it
+ *   lost; TileJoin (tiles, seeds, x), its transpose: see graph/lossy.h
+ *   BlockGemm (x, w, bias, seeds): a Gemm with blocks of w lost, by sample;
+ *   BlockInputGrad (dy, w, seeds), BlockWeightGrad (dy, x, seeds) */
 #define OP_OWN_TABLE(X)                                                    \
     X(CONV_WEIGHT_GRAD, "ConvWeightGrad", 2, 2, 1, 1, conv_weight_grad)    \
     X(RELU_GRAD, "ReluGrad", 2, 2, 1, 1, unary_grad)                       \
@@ -140,7 +144,12 @@
     X(BATCH_NORM_GRAD, "BatchNormGrad", 5, 5, 1, 3, batch_norm_grad)       \
     X(SOFTMAX_LOSS_GRAD, "SoftmaxLossGrad", 3, 4, 1, 1, softmax_loss_grad) \
     X(DROPOUT_TRAIN, "DropoutTrain", 2, 2, 1, 1, dropout_train)            \
-    X(ACCUMULATE, "Accumulate", 2, 2, 1, 1, unary_grad)
+    X(ACCUMULATE, "Accumulate", 2, 2, 1, 1, unary_grad)                    \
+    X(TILE_CUT, "TileCut", 1, 2, 1, 1, tile_cut)                           \
+    X(TILE_JOIN, "TileJoin", 1, 3, 1, 1, tile_join)                        \
+    X(BLOCK_GEMM, "BlockGemm", 2, 4, 1, 1, block_gemm)                     \
+    X(BLOCK_INPUT_GRAD, "BlockInputGrad", 2, 3, 1, 1, block_gemm)          \
+    X(BLOCK_WEIGHT_GRAD, "BlockWeightGrad", 2, 3, 1, 1, block_gemm)
 
 enum op_kind {
 #define X(kind, name, in0, in1, out0, out1, infer) OP_##kind,

@@ -1,5 +1,6 @@
 #include "kernels/train.h"
 
+#include "kernels/mix.h"
 #include "kernels/types.h"
 
 #include <math.h>
@@ -230,28 +231,17 @@ void train_loss_back(const struct train_loss *l, const float *log_prob,
 /* ---- dropout ---------------------------------------------------------------
  */
 
-#define GOLDEN 0x9e3779b97f4a7c15U /* 2^64 / the golden ratio */
-
-/* splitmix64's output function (Steele, Lea and Flood 2014): of a counter it
- * makes numbers that pass for random. */
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-}
-
 void train_dropout(const float *x, float *y, size_t samples, size_t size,
                    const int64_t *seeds, uint64_t salt, float ratio)
 {
     float scale = 1 / (1 - ratio);
-    uint64_t bound = (uint64_t)((double)ratio * 4294967296.0);
+    uint64_t bound = mix_bound((double)ratio);
 
     for (size_t n = 0; n < samples; n++, x += size, y += size) {
-        uint64_t base = mix((uint64_t)seeds[n] + GOLDEN) ^ mix(salt + GOLDEN);
+        uint64_t base = mix_base(seeds[n], salt);
 
         for (size_t i = 0; i < size; i++) {
-            bool keep = mix(base + (i + 1) * GOLDEN) >> 32 >= bound;
+            bool keep = mix_at(base, i) >= bound;
 
             y[i] = keep ? x[i] * scale : 0;
         }

@@ -4,13 +4,27 @@
 
 #include <string.h>
 
+/* What a layer in tiles has of its weights is the same in another shape
+ * (graph/lossy.h). */
+static bool is_kernel(const struct graph *g, int value)
+{
+    for (size_t i = 0; i < g->n_ops; i++) {
+        if (g->ops[i].kind == OP_CONV && g->ops[i].in[1] == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Which inputs of a kind are learnt. */
 static bool is_learnt(const struct graph *g, const struct op *op, int input)
 {
     switch (op->kind) {
     case OP_CONV:
     case OP_CONV_TRANSPOSE:
+    case OP_BLOCK_GEMM:
     case OP_GEMM: return input == 1 || input == 2;
+    case OP_RESHAPE: return input == 0 && is_kernel(g, op->out[0]);
     case OP_MATMUL: return true;
     case OP_INSTANCE_NORM:
     case OP_LAYER_NORM:

@@ -27,5 +27,9 @@ void grad_steps(struct grad_check *c);
 void grad_picks(struct grad_check *c);
 void grad_resize(struct grad_check *c);
 void grad_reduced_extremes(struct grad_check *c);
+/* grad_lossy.c */
+void grad_tiles(struct grad_check *c);
+void grad_lossy_conv(struct grad_check *c);
+void grad_blocks(struct grad_check *c);
 
 #endif

@@ -483,6 +483,9 @@ static const struct {
     {"weighted loss", build_weighted_loss},
     {"dropout", build_dropout},
     {"residual", build_residual},
+    {"lossy tiles", grad_tiles},
+    {"lossy convolution", grad_lossy_conv},
+    {"lossy blocks", grad_blocks},
 };
 
 static void note_kinds(const struct graph *g)
