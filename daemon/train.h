@@ -292,6 +292,14 @@ uint32_t train_back_id(const struct codec *back, const uint8_t *mask);
 const uint8_t *train_mask(const struct train *t, const struct micro *m,
                           size_t link);
 
+/* train_lossy.c: `lossy` of a recipe makes sense; NULL does. */
+bool train_lossy_ok(const Edged__Lossy *lossy);
+/* `graph` as it is to be trained, or evaluated. */
+int train_lossy(const Edged__Lossy *lossy, bool evaluates, struct graph *graph,
+                struct err *err);
+/* What is lost by chance while evaluating has seeds. */
+bool train_lossy_evaluates(const Edged__Lossy *lossy);
+
 /* train_eval.c, on the strand. */
 int train_evaluate(struct train *t, struct micro *m, float *losses,
                    struct err *err);

@@ -146,7 +146,8 @@ int train_data_open(struct store *store, const Edged__DataSpec *spec,
 
 static bool needs_seeds(const struct train *t, const struct work *w)
 {
-    return t->made->has_seeds && !w->evaluates;
+    return w->evaluates ? train_lossy_evaluates(t->recipe->lossy)
+                        : t->made->has_seeds;
 }
 
 static const struct train_set *set_of(const struct train *t)
@@ -199,7 +200,8 @@ static int fill(const struct train *t, struct micro *m, uint64_t *samples,
         samples[i] = w->evaluates ? at : order_at(&order, at);
         if (m->seeds.data != NULL) {
             ((int64_t *)m->seeds.data)[i] = (int64_t)order_key(
-                t->recipe->seed, w->pass, samples[i], ORDER_DROPOUT);
+                t->recipe->seed, w->evaluates ? 0 : w->pass, samples[i],
+                ORDER_DROPOUT);
         }
     }
     return set->loader != NULL ? loader_fill(set->loader, w->pass, samples,

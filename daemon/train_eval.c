@@ -6,8 +6,10 @@
 #include "daemon/train.h"
 
 #include "graph/infer.h"
+#include "graph/lossy.h"
 
 #include <math.h>
+#include <string.h>
 
 void train_plans_free(struct train_made *made)
 {
@@ -18,10 +20,11 @@ void train_plans_free(struct train_made *made)
     }
 }
 
-static int make_plan(struct train_made *made, int64_t samples,
-                     struct plan **plan, struct err *err)
+static int make_plan(struct train_made *made, const Edged__Lossy *lossy,
+                     int64_t samples, struct plan **plan, struct err *err)
 {
     struct graph *g = NULL;
+    bool has_seeds = false;
     int rc = graph_clone(made->graph, &g);
 
     if (rc < 0) {
@@ -35,14 +38,20 @@ static int make_plan(struct train_made *made, int64_t samples,
         rc = infer_graph(g, err);
     }
     if (rc == 0) {
+        rc = train_lossy(lossy, true, g, err);
+    }
+    if (rc == 0) {
+        rc = lossy_add_seeds(g, &has_seeds, err);
+    }
+    if (rc == 0) {
         rc = plan_make(g, plan, err);
     }
     graph_free(g);
     return rc;
 }
 
-static int find_plan(struct train_made *made, int64_t samples,
-                     struct plan **plan, struct err *err)
+static int find_plan(struct train_made *made, const Edged__Lossy *lossy,
+                     int64_t samples, struct plan **plan, struct err *err)
 {
     size_t at = made->next_plan;
     int rc;
@@ -53,7 +62,7 @@ static int find_plan(struct train_made *made, int64_t samples,
             return 0;
         }
     }
-    rc = make_plan(made, samples, plan, err);
+    rc = make_plan(made, lossy, samples, plan, err);
     if (rc == 0) {
         plan_free(made->plans[at]);
         made->plans[at] = *plan;
@@ -110,12 +119,18 @@ int train_evaluate(struct train *t, struct micro *m, float *losses,
                    struct err *err)
 {
     struct plan *plan = NULL;
-    int rc = find_plan(t->made, m->samples, &plan, err);
+    struct tensor in[LIMIT_PORTS + 1];
+    size_t n = t->shard->n_inputs;
+    int rc = find_plan(t->made, t->recipe->lossy, m->samples, &plan, err);
 
     if (rc < 0) {
         return err_wrap(err, rc, "evaluate");
     }
-    rc = plan_run(plan, m->x, m->y);
+    memcpy(in, m->x, n * sizeof(in[0]));
+    if (plan_n_inputs(plan) > n) { /* what is lost by chance has seeds */
+        in[n] = m->seeds;
+    }
+    rc = plan_run(plan, in, m->y);
     if (rc < 0) {
         return err_set(err, rc, "the shard refused these inputs");
     }

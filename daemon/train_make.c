@@ -167,6 +167,7 @@ static int make_step(const struct train *t, struct train_made *made,
                            .params = params,
                            .n_params = r->n_rates,
                            .rule = rule_of(r->optimizer)};
+    struct graph *g = NULL;
     int rc = EDGE_ENOMEM;
 
     for (size_t i = 0; losses != NULL && i < r->n_losses; i++) {
@@ -178,9 +179,13 @@ static int make_step(const struct train *t, struct train_made *made,
             (struct step_param){r->rates[i]->name, r->rates[i]->rate == 0,
                                 r->rates[i]->rate, r->rates[i]->decay};
     }
-    rc = losses != NULL && params != NULL
-             ? step_new(made->graph, &ask, &made->step, err)
+    rc = losses != NULL && params != NULL && graph_clone(made->graph, &g) == 0
+             ? train_lossy(r->lossy, false, g, err)
              : err_set(err, rc, "out of memory");
+    if (rc == 0) {
+        rc = step_new(g, &ask, &made->step, err);
+    }
+    graph_free(g);
     mem_free(losses);
     mem_free(params);
     return rc;

@@ -117,6 +117,8 @@ static int check_recipe(const Edged__Shard *shard, const Edged__Recipe *r,
         wrong = "how its replicas add up gradients";
     } else if (r->local && (r->stages != 1 || r->reduce_codec != 0)) {
         wrong = "how its replicas agree";
+    } else if (!train_lossy_ok(r->lossy)) {
+        wrong = "its tiles or blocks";
     } else if (!is_fine_list(r)) {
         wrong = "its losses or rates";
     } else if (r->train == NULL || !is_fine_data(shard, r->train) ||

@@ -231,16 +231,50 @@ struct cluster_checkpoint {
     uint32_t keep;
 };
 
+enum cluster_tiled_halo {
+    CLUSTER_TILED_LOSSY,
+    CLUSTER_TILED_EXACT,
+    CLUSTER_TILED_NONE
+};
+
+/* Layers that learn as if their maps lay on boards in tiles. */
+struct cluster_tiled {
+    struct cluster_tile tile; /* its grid alone */
+    char *first;              /* layers, as in a stage */
+    char *last;
+    enum cluster_tiled_halo halo;
+};
+
+enum cluster_loss_model { CLUSTER_LOSS_BERNOULLI, CLUSTER_LOSS_MARKOV };
+
 struct cluster_tile_loss {
-    int model;
-    double p;
+    enum cluster_loss_model model;
+    double p;   /* the part that is lost; below 0: p11 and p22 are given */
+    double p11; /* what is kept is followed by what is kept */
+    double p22; /* and what is lost by what is lost */
     int train;
     int eval;
 };
 
 struct cluster_margin {
-    double clip[2];
+    double clip[2]; /* both 0: not given */
     uint32_t bits;
+    int own;
+};
+
+/* A part of the layers from the first on, or those with names like these. */
+struct cluster_freeze {
+    double part;
+    char **layers;
+    size_t n_layers;
+};
+
+struct cluster_block_loss {
+    struct cluster_freeze layers; /* by their names */
+    double p;
+    uint32_t blocks;
+    int train;
+    int eval;
 };
 
 /* What is learnt from. */
@@ -308,13 +342,6 @@ struct cluster_augment {
     double colour;
 };
 
-/* A part of the layers from the first on, or those with names like these. */
-struct cluster_freeze {
-    double part;
-    char **layers;
-    size_t n_layers;
-};
-
 struct cluster_stop {
     uint32_t patience; /* epochs; 0: none */
     double target;     /* accuracy, 1 is 100%; 0: none */
@@ -347,9 +374,12 @@ struct cluster_training {
     struct cluster_stop stop;
     enum cluster_shares shares;
     enum cluster_on_loss on_loss;
-    double view_dropout; /* of later releases, from here on */
+    struct cluster_tiled *tiles;
+    size_t n_tiles;
     struct cluster_tile_loss tile_loss;
     struct cluster_margin margin;
+    struct cluster_block_loss block_loss;
+    double view_dropout; /* of later releases */
 };
 
 struct cluster_replan {

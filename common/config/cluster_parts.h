@@ -24,6 +24,7 @@
               "[a-z0-9:/%.+]*$\"}"
 
 #define SPLIT_PARTS_MAX 8
+#define TILED_MAX 64 /* runs of layers */
 
 #define MINUTE_MS 60000.0
 #define HOUR_MS (60 * MINUTE_MS)
@@ -69,6 +70,30 @@ int cluster_check_rate(struct reader *reader, const struct doc_node *node,
                        void *base);
 int cluster_check_training(struct reader *reader, const struct doc_node *node,
                            void *base);
+
+/* Lossy tiles, in cluster_lossy.c. */
+int cluster_own_tiled(struct reader *reader, const struct read_row *row,
+                      const struct doc_node *node, void *base);
+bool cluster_has_tiled(const struct read_row *row, const void *base);
+void cluster_write_tiled(const struct read_row *row, const void *base,
+                         FILE *out);
+void cluster_write_tiles(const struct read_row *row, const void *base,
+                         FILE *out);
+bool cluster_has_margin(const struct read_row *row, const void *base);
+void cluster_write_clip(const struct read_row *row, const void *base,
+                        FILE *out);
+bool cluster_has_loss(const struct read_row *row, const void *base);
+int cluster_own_patterns(struct reader *reader, const struct read_row *row,
+                         const struct doc_node *node, void *base);
+bool cluster_has_patterns(const struct read_row *row, const void *base);
+int cluster_check_tile_loss(struct reader *reader, const struct doc_node *node,
+                            void *base);
+int cluster_check_margin(struct reader *reader, const struct doc_node *node,
+                         void *base);
+
+/* What means nothing without tiles. */
+void cluster_check_lossy(struct reader *reader, const struct doc_node *training,
+                         const struct cluster_training *t);
 
 /* The same written, cluster_write.c. */
 bool cluster_has_codec(const struct read_row *row, const void *base);
@@ -121,5 +146,9 @@ extern const struct read_table cluster_exit_table; /* cluster_rows_later.c */
 extern const struct read_table cluster_view_table;
 extern const struct read_table cluster_tier_table;
 extern const struct read_table cluster_training_table; /* ..._train.c */
+extern const struct read_table cluster_tiled_table;    /* ..._lossy.c */
+extern const struct read_table cluster_tile_loss_table;
+extern const struct read_table cluster_margin_table;
+extern const struct read_table cluster_block_loss_table;
 
 #endif

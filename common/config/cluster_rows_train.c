@@ -205,63 +205,6 @@ static const struct read_row stop_rows[] = {
 static const struct read_table stop_table = {
     TABLE("training.stop", stop_rows, "when it ends before the last epoch")};
 
-/* ---- tiles that are lost: not in this release ---- */
-
-static const struct read_word losses[] = {
-    {"bernoulli", 0, false}, {"markov", 1, false}, {0}};
-
-static const struct read_row tile_loss_rows[] = {
-    {.key = "model",
-     .type = READ_CHOICE,
-     FIELD(tile_loss, model),
-     .words = losses,
-     .initial = "bernoulli",
-     .help = "how losses follow one another"},
-    {.key = "p",
-     .type = READ_REAL,
-     FIELD(tile_loss, p),
-     .min = 0,
-     .max = 1,
-     .help = "the part of tiles that is lost",
-     .flags = READ_REQUIRED},
-    {.key = "train",
-     .type = READ_CHOICE,
-     FIELD(tile_loss, train),
-     .words = yes_no,
-     .initial = "true",
-     .help = "while training"},
-    {.key = "eval",
-     .type = READ_CHOICE,
-     FIELD(tile_loss, eval),
-     .words = yes_no,
-     .initial = "true",
-     .help = "while evaluating"},
-};
-
-static const struct read_table tile_loss_table = {
-    TABLE("training.tile_loss", tile_loss_rows, "tiles lost on purpose")};
-
-static const struct read_row margin_rows[] = {
-    {.key = "clip",
-     .type = READ_OWN,
-     .own = cluster_own_clip,
-     .takes = "a list of two numbers",
-     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"number\"},"
-               "\"minItems\":2,\"maxItems\":2}",
-     .help = "values outside are clipped",
-     .flags = READ_REQUIRED},
-    {.key = "bits",
-     .type = READ_INT,
-     FIELD(margin, bits),
-     .min = 1,
-     .max = 16,
-     .initial = "4",
-     .help = "bits of a value"},
-};
-
-static const struct read_table margin_table = {
-    TABLE("training.margin", margin_rows, "how coarse a tile's margin is")};
-
 /* ---- training ---- */
 
 static const struct read_word orders[] = {{"gpipe", CLUSTER_ORDER_GPIPE, false},
@@ -476,18 +419,28 @@ static const struct read_row training_rows[] = {
      .initial = "0",
      .help = "the part of views left out at random",
      .flags = READ_LATER},
+    {.key = "tiles",
+     .type = READ_MAPS,
+     ARRAY(training, tiles),
+     .table = &cluster_tiled_table,
+     .max = TILED_MAX,
+     .write = cluster_write_tiles,
+     .help = "layers that learn as if their maps lay on boards in tiles"},
     {.key = "tile_loss",
      .type = READ_MAP,
      FIELD(training, tile_loss),
-     .table = &tile_loss_table,
-     .help = "tiles lost on purpose",
-     .flags = READ_LATER},
+     .table = &cluster_tile_loss_table,
+     .help = "what is lost between tiles"},
     {.key = "margin",
      .type = READ_MAP,
      FIELD(training, margin),
-     .table = &margin_table,
-     .help = "how coarse a tile's margin is",
-     .flags = READ_LATER},
+     .table = &cluster_margin_table,
+     .help = "how coarse a tile's margin is"},
+    {.key = "block_loss",
+     .type = READ_MAP,
+     FIELD(training, block_loss),
+     .table = &cluster_block_loss_table,
+     .help = "what is lost between blocks of dense layers' weights"},
 };
 
 const struct read_table cluster_training_table = {

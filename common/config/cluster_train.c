@@ -296,6 +296,7 @@ int cluster_check_training(struct reader *reader, const struct doc_node *node,
     refuse_auto(reader, doc_get(node, "codec"), &t->codec);
     refuse_auto(reader, doc_get(node, "reduce_codec"), &t->reduce_codec);
     check_optimizer(reader, node, t);
+    cluster_check_lossy(reader, node, t);
     if (t->microbatches > t->batch && parts != NULL) {
         read_error(reader, &parts->at,
                    "a \"batch\" of %u cannot have %u \"microbatches\"",

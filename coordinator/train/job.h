@@ -51,6 +51,10 @@ struct recipe_ask {
 int recipe_fill(const struct recipe_ask *ask, const Edged__KeptTraining *kept,
                 Edged__Placement *spec, struct err *err);
 
+/* lossy.c: which layers of `shard` are in tiles or blocks; its recipe.c's. */
+int recipe_lossy(const struct recipe_ask *ask, const struct graph *shard,
+                 Edged__Recipe *recipe, struct err *err);
+
 /* For edged__*__free_unpacked(); NULL: out of memory, or it names nothing. */
 Edged__BlobRef *train_ref_copy(const Edged__BlobRef *from);
 int train_ref_read(const Edged__BlobRef *ref, struct digest *digest,

@@ -433,6 +433,9 @@ static int fill_shard(const struct recipe_ask *ask,
     if (rc == 0) {
         rc = fill_rates(ask, ask->shards[i], recipe, err);
     }
+    if (rc == 0) {
+        rc = recipe_lossy(ask, ask->shards[i], recipe, err);
+    }
     if (rc == 0 && i + 1 == spec->n_shards) {
         rc = fill_losses(ask, ask->shards[i], recipe, err);
     }
