@@ -199,9 +199,9 @@ static int fill(const struct train *t, struct micro *m, uint64_t *samples,
 
         samples[i] = w->evaluates ? at : order_at(&order, at);
         if (m->seeds.data != NULL) {
-            ((int64_t *)m->seeds.data)[i] = (int64_t)order_key(
-                t->recipe->seed, w->evaluates ? 0 : w->pass, samples[i],
-                ORDER_DROPOUT);
+            ((int64_t *)m->seeds.data)[i] =
+                (int64_t)order_key(t->recipe->seed, w->evaluates ? 0 : w->pass,
+                                   samples[i], ORDER_DROPOUT);
         }
     }
     return set->loader != NULL ? loader_fill(set->loader, w->pass, samples,

@@ -45,8 +45,8 @@ static const struct read_row tiled_rows[] = {
              "coarse as margin says; all of it; nothing"},
 };
 
-const struct read_table cluster_tiled_table = {TABLE(
-    "training.tiles[]", tiled_rows, "layers that learn as if in tiles")};
+const struct read_table cluster_tiled_table = {
+    TABLE("training.tiles[]", tiled_rows, "layers that learn as if in tiles")};
 
 /* ---- what is lost between them ------------------------------------------- */
 

@@ -118,10 +118,9 @@ static int prepare_block(struct step *step, struct err *err)
     if (rc < 0) {
         return rc;
     }
-    b.depth = (size_t)(of_input ? out[1]
-                       : op->kind == OP_BLOCK_GEMM
-                           ? first[1]
-                           : step->in[1].shape.dims[1]);
+    b.depth = (size_t)(of_input                    ? out[1]
+                       : op->kind == OP_BLOCK_GEMM ? first[1]
+                                                   : step->in[1].shape.dims[1]);
     b.cols = (size_t)(op->kind == OP_BLOCK_GEMM ? out[1] : first[1]);
     step->scratch_bytes = blocks_scratch(&b) * sizeof(float);
     step->kernel = "lossy.blocks";

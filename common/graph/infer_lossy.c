@@ -23,10 +23,9 @@ static int check_extents(const struct op *op, const struct tile_form *f,
         int64_t wanted = f->axis[a].border[f->axis[a].bands];
 
         if (infer_differ(x->dims[2 + a], wanted)) {
-            return infer_fail(op, err,
-                              "its tiles are of %lld, dimension %d is %lld",
-                              (long long)wanted, 2 + a,
-                              (long long)x->dims[2 + a]);
+            return infer_fail(
+                op, err, "its tiles are of %lld, dimension %d is %lld",
+                (long long)wanted, 2 + a, (long long)x->dims[2 + a]);
         }
     }
     return 0;
@@ -108,8 +107,9 @@ static int check_matrices(const struct graph *graph, const struct op *op,
         rc = rc == 0 ? infer_rank(op, infer_in(graph, op, i), 2, 2, err) : rc;
     }
     if (rc == 0 && (blocks < 1 || blocks > 64 || !(p >= 0 && p <= 1))) {
-        rc = infer_fail(op, err, "attributes \"blocks\" and \"p\" are %lld "
-                                 "and %g",
+        rc = infer_fail(op, err,
+                        "attributes \"blocks\" and \"p\" are %lld "
+                        "and %g",
                         (long long)blocks, (double)p);
     }
     return rc;

@@ -33,8 +33,8 @@ static int add_op(struct rewrite *w, enum op_kind kind, const int *in, int n_in,
                   int *value)
 {
     int out = graph_add_value(w->graph, NULL);
-    int op = out < 0 ? out
-                     : graph_add_op(w->graph, kind, NULL, in, n_in, &out, 1);
+    int op =
+        out < 0 ? out : graph_add_op(w->graph, kind, NULL, in, n_in, &out, 1);
 
     *value = out;
     return op < 0 ? err_set(w->err, op, "tiles: %s", err_text(op)) : op;
@@ -319,8 +319,8 @@ static int block_layer(struct rewrite *w, const char *name)
     }
     rc = op_set_int(&g->ops[made], "transB", turned);
     rc = rc == 0 ? op_set_int(&g->ops[made], "blocks", w->lossy->blocks) : rc;
-    rc = rc == 0 ? op_set_float(&g->ops[made], "p", w->lossy->rule.block_p)
-                 : rc;
+    rc =
+        rc == 0 ? op_set_float(&g->ops[made], "p", w->lossy->rule.block_p) : rc;
     rc = rc == 0 ? op_set_int(&g->ops[made], "salt", grad_salt(name)) : rc;
     if (rc == 0) {
         graph_move_output(g, value, y);

@@ -35,9 +35,9 @@ struct tile_form_axis {
 struct tile_form {
     struct tile_form_axis axis[2]; /* rows, columns */
     enum tile_form_loss loss;
-    float p;     /* ELEMENTS: the part that is lost */
-    float p11;   /* SIDES: one that arrives is followed by another, */
-    float p22;   /* and one that is lost by another */
+    float p;   /* ELEMENTS: the part that is lost */
+    float p11; /* SIDES: one that arrives is followed by another, */
+    float p22; /* and one that is lost by another */
     int64_t salt;
     float pad;
     int64_t levels;

@@ -75,8 +75,8 @@ void blocks_run(const struct blocks *b, const float *x, const float *w,
         if (g.cols > 0) {
             g.post.bias = bias != NULL ? bias + from : NULL;
             mask(b, x, seeds, out, scratch);
-            gemm_fresh_run(&g, w + weights_at(b, from),
-                           b->turned ? 1 : b->cols, b->turned ? b->depth : 1,
+            gemm_fresh_run(&g, w + weights_at(b, from), b->turned ? 1 : b->cols,
+                           b->turned ? b->depth : 1,
                            scratch + b->rows * b->depth);
         }
     }

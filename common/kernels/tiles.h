@@ -20,9 +20,9 @@
 struct tiles_axis {
     int64_t extent; /* of the picture */
     int bands;
-    int64_t length;                   /* of a tile, halo included */
-    int64_t from[TILES_BANDS];        /* where a tile begins; below 0: padding */
-    int64_t border[TILES_BANDS + 1];  /* what a tile has of its own */
+    int64_t length;                  /* of a tile, halo included */
+    int64_t from[TILES_BANDS];       /* where a tile begins; below 0: padding */
+    int64_t border[TILES_BANDS + 1]; /* what a tile has of its own */
     int64_t reach; /* how far beyond its border a neighbour is read */
 };
 
@@ -36,9 +36,9 @@ enum tiles_loss {
 struct tiles {
     struct tiles_axis axis[2]; /* rows, columns */
     enum tiles_loss loss;
-    double p;    /* TILES_ELEMENTS: the part that is lost */
-    double p11;  /* TILES_SIDES: one that arrives is followed by another, */
-    double p22;  /* and one that is lost by another */
+    double p;   /* TILES_ELEMENTS: the part that is lost */
+    double p11; /* TILES_SIDES: one that arrives is followed by another, */
+    double p22; /* and one that is lost by another */
     uint64_t salt;
     float pad; /* beyond the picture, and what is lost */
     /* Margins, all that a neighbour reads: round((clip(x) - low) / step) * step

@@ -145,8 +145,7 @@ static int add_run(Edged__Lossy *to, const struct recipe_ask *ask,
                         .columns = (int)from->tile.columns};
     struct tile_ranges ranges = {0};
     bool *is_output = mem_array(bool, g->n_values);
-    int rc = is_output == NULL ? no_memory(err)
-                               : find_run(g, from, &tile, err);
+    int rc = is_output == NULL ? no_memory(err) : find_run(g, from, &tile, err);
 
     if (rc == 0) {
         find_outputs(g, &tile, is_output);

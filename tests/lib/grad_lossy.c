@@ -28,8 +28,8 @@ static void any_axis(struct grad_check *c, struct tile_form_axis *a)
 static struct tile_form any_form(struct grad_check *c)
 {
     struct tile_form f = {
-        .loss = (enum tile_form_loss)between(c, TILE_FORM_EXACT,
-                                             TILE_FORM_SIDES),
+        .loss =
+            (enum tile_form_loss)between(c, TILE_FORM_EXACT, TILE_FORM_SIDES),
         .p = 0.4F,
         .p11 = 0.6F,
         .p22 = 0.7F,
@@ -85,16 +85,17 @@ void grad_lossy_conv(struct grad_check *c)
     int w = grad_leaf(c, GRAD_ANY, 1, DIMS(6, 2, 3, 3));
     int b = grad_leaf(c, GRAD_ANY, 1, DIMS(6));
     struct lossy_layer layer = {.value = "y"};
-    struct lossy lossy = {.layers = &layer,
-                          .n_layers = 1,
-                          .rule = {.loss = (enum tile_form_loss)between(c, 1, 3),
-                                   .p = 0.4F,
-                                   .p11 = 0.7F,
-                                   .p22 = 0.3F},
-                          .levels = between(c, 0, 1) * MANY_LEVELS,
-                          .low = -1,
-                          .high = 3,
-                          .own = between(c, 0, 1) != 0};
+    struct lossy lossy = {
+        .layers = &layer,
+        .n_layers = 1,
+        .rule = {.loss = (enum tile_form_loss)between(c, 1, 3),
+                 .p = 0.4F,
+                 .p11 = 0.7F,
+                 .p22 = 0.3F},
+        .levels = between(c, 0, 1) * MANY_LEVELS,
+        .low = -1,
+        .high = 3,
+        .own = between(c, 0, 1) != 0};
     struct err err = {""};
 
     done(c, model_op(c->graph, OP_CONV, "y", IN(x, w, b)));

@@ -202,8 +202,7 @@ static const char later[] =
     "confidence: 0.90}]\n"
     "training: {data: photos/}\n";
 
-static const char later_training[] =
-    "{data: photos/, view_dropout: 0.2}\n";
+static const char later_training[] = "{data: photos/, view_dropout: 0.2}\n";
 
 static void test_rows_of_later_releases_read_their_keys(void **state)
 {
