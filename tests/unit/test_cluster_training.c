@@ -213,12 +213,83 @@ static void test_without_memory_it_fails_cleanly(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void test_tiles_are_read_and_written(void **state)
+{
+    struct fixture *f = *state;
+    const struct cluster_training *t = read_good(
+        f, "{data: a, tiles: [{layers: a..b, grid: 2x3, halo: none}, {layers: "
+           "c, grid: 4x4}], tile_loss: {model: markov, p11: 0.99, p22: 0.03, "
+           "eval: false}, margin: {clip: [0.5, 0.8], own: true}, block_loss: "
+           "{layers: [\"fc*\"]}}");
+
+    for (int again = 0; again < 2; again++) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *out;
+
+        assert_int_equal(t->n_tiles, 2);
+        assert_string_equal(t->tiles[0].first, "a");
+        assert_string_equal(t->tiles[0].last, "b");
+        assert_int_equal(t->tiles[0].halo, CLUSTER_TILED_NONE);
+        assert_int_equal(t->tiles[0].tile.columns, 2);
+        assert_int_equal(t->tiles[0].tile.rows, 3);
+        assert_string_equal(t->tiles[1].last, "c");
+        assert_int_equal(t->tiles[1].halo, CLUSTER_TILED_LOSSY);
+        assert_int_equal(t->tile_loss.model, CLUSTER_LOSS_MARKOV);
+        assert_true(t->tile_loss.p < 0 && t->tile_loss.p11 > 0.98);
+        assert_true(t->tile_loss.train && !t->tile_loss.eval);
+        assert_true(t->margin.own && t->margin.bits == 4);
+        assert_true(t->margin.clip[0] > 0.49 && t->margin.clip[1] > 0.79);
+        assert_string_equal(t->block_loss.layers.layers[0], "fc*");
+        assert_int_equal(t->block_loss.blocks, 4);
+        out = open_memstream(&text, &size);
+        assert_non_null(out);
+        cluster_write(f->cluster, out);
+        (void)fclose(out);
+        cluster_free(f->cluster);
+        f->cluster = NULL;
+        assert_int_equal(
+            cluster_read(text, size, "y.yaml", &f->cluster, &f->errors), 0);
+        free(text);
+        t = &f->cluster->training;
+    }
+}
+
+static void test_what_makes_no_sense_of_tiles_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "tile_loss: {p: 0.1}",
+        "margin: {clip: [0, 1]}",
+        "tiles: [{layers: a}]",
+        "tiles: [{layers: a, grid: 2x2}], tile_loss: {model: markov}",
+        "tiles: [{layers: a, grid: 2x2}], tile_loss: {p: 0.1, p11: 0.9}",
+        "tiles: [{layers: a, grid: 2x2}], tile_loss: {model: markov, p11: 1}",
+        "tiles: [{layers: a, grid: 2x2}], margin: {clip: [1, 1]}",
+        "tiles: [{layers: a, grid: 2x2}], margin: {bits: 4}",
+        "block_loss: {p: 0.1}",
+        "block_loss: {layers: fc}",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        forget(f);
+        f->text = mem_printf(HEAD "training: {data: a, %s}\n", wrong[i]);
+        assert_non_null(f->text);
+        if (cluster_read(f->text, strlen(f->text), "x.yaml", &f->cluster,
+                         &f->errors) != EDGE_ECONFIG) {
+            fail_msg("%s is accepted", wrong[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_folder_alone_has_every_default),
         TEST(test_every_key_is_read),
         TEST(test_what_is_written_reads_the_same),
+        TEST(test_tiles_are_read_and_written),
+        TEST(test_what_makes_no_sense_of_tiles_is_refused),
         TEST(test_without_training_there_is_none),
         TEST(test_without_memory_it_fails_cleanly),
     };
