@@ -6,10 +6,10 @@ import os
 import sys
 import traceback
 
-from learn import finetune, kills, mnist, parity, paths, quick, run, wire
+from learn import finetune, kills, lossy, mnist, parity, paths, quick, run, wire
 
 ROWS = {**mnist.ROWS, **parity.ROWS, **wire.ROWS, **quick.ROWS, **paths.ROWS,
-        **kills.ROWS, **finetune.ROWS}
+        **kills.ROWS, **finetune.ROWS, **lossy.ROWS}
 
 
 def main():

@@ -41,7 +41,7 @@ static const struct section {
     const char *to;
     bool is_dense;
     bool no_halo;
-    bool whole; /* the same in every mode */
+    bool whole;          /* the same in every mode */
     double forward_most; /* what is promised, of plain; 0: nothing */
     double step_most;
     double memory_most;
@@ -160,8 +160,7 @@ static void make_lossy(const struct bench *b, const struct section *s,
 
         if (op->kind == OP_GEMM) {
             products[l.n_products++] = y->name;
-        } else if (op->kind == OP_CONV &&
-                   y->shape.dims[2] >= SIDE_LEAST) {
+        } else if (op->kind == OP_CONV && y->shape.dims[2] >= SIDE_LEAST) {
             layers[l.n_layers].value = y->name;
             layers[l.n_layers].halo =
                 s->no_halo && y->shape.dims[1] <= FREE_CHANNELS ? LOSSY_NONE
