@@ -25,8 +25,19 @@ struct place {
 struct run {
     int64_t from;
     int64_t to;
-    bool halo;
+    bool lost;   /* all of it */
+    bool chosen; /* element by element */
     bool coarse;
+};
+
+#define RUNS 5   /* in a row, at most */
+#define LINES 16 /* that are worked out at once, for all channels */
+
+/* A row of a tile. */
+struct line {
+    int64_t at; /* of its column 0 in the picture's channel; may lie outside */
+    size_t n;   /* 0: it is not in the picture */
+    struct run runs[RUNS];
 };
 
 static int64_t clamp(int64_t v, int64_t low, int64_t high)
@@ -58,9 +69,9 @@ static void chain_to(struct place *p, bool *lost, uint64_t base, size_t tile)
     }
 }
 
-/* Whether all of the halo in this row and side is lost. Corners go with the
- * rows above and below. */
-static bool run_is_lost(const struct place *p, int64_t y, const struct run *r)
+/* Whether all of the halo in this row, and on the side of this column, is
+ * lost. Corners go with the rows above and below. */
+static bool is_lost(const struct place *p, int64_t y, int64_t column)
 {
     const struct tiles_axis *rows = &p->tiles->axis[0];
     int64_t at = rows->from[p->at[0]] + y;
@@ -77,7 +88,7 @@ static bool run_is_lost(const struct place *p, int64_t y, const struct run *r)
     if (at >= rows->border[p->at[0] + 1]) {
         return p->lost[SIDE_BOTTOM];
     }
-    return p->lost[r->from < p->cut[1] ? SIDE_LEFT : SIDE_RIGHT];
+    return p->lost[column < p->cut[1] ? SIDE_LEFT : SIDE_RIGHT];
 }
 
 static bool is_kept(const struct place *p, int64_t column)
@@ -111,18 +122,28 @@ static int64_t margin_behind(const struct tiles_axis *a, int band)
                                : a->border[band + 1];
 }
 
-static size_t add_run(struct run *runs, size_t n, int64_t from, int64_t to,
-                      bool halo, bool coarse)
+static void add_run(struct line *line, int64_t from, int64_t to, bool coarse)
 {
     if (from < to) {
-        runs[n++] = (struct run){from, to, halo, coarse};
+        line->runs[line->n++] =
+            (struct run){.from = from, .to = to, .coarse = coarse};
     }
-    return n;
+}
+
+static void add_halo(const struct place *p, int64_t y, int64_t from, int64_t to,
+                     struct line *line)
+{
+    size_t n = line->n;
+
+    add_run(line, from, to, p->tiles->levels > 0);
+    if (line->n > n) {
+        line->runs[n].lost = is_lost(p, y, from);
+        line->runs[n].chosen = p->tiles->loss == TILES_ELEMENTS;
+    }
 }
 
 /* The tile's own columns of one of its own rows: its margin, and within. */
-static size_t own_runs(const struct place *p, int64_t row, struct run *runs,
-                       size_t n)
+static void add_own(const struct place *p, int64_t row, struct line *line)
 {
     const struct tiles *t = p->tiles;
     const struct tiles_axis *a = &t->axis[1];
@@ -133,35 +154,50 @@ static size_t own_runs(const struct place *p, int64_t row, struct run *runs,
 
     if (!coarse || row < margin_before(&t->axis[0], p->at[0]) ||
         row >= margin_behind(&t->axis[0], p->at[0])) {
-        return add_run(runs, n, p->cut[1], p->cut[2], false, coarse);
+        add_run(line, p->cut[1], p->cut[2], coarse);
+        return;
     }
-    n = add_run(runs, n, p->cut[1], in, false, true);
-    n = add_run(runs, n, in, out, false, false);
-    return add_run(runs, n, out, p->cut[2], false, true);
+    add_run(line, p->cut[1], in, true);
+    add_run(line, in, out, false);
+    add_run(line, out, p->cut[2], true);
 }
 
-/* The runs of row `y` of the tile that lie in the picture; none if it does
- * not. */
-static size_t runs_of(const struct place *p, int64_t y, struct run runs[5])
+static struct line line_of(const struct place *p, int64_t y)
 {
-    const struct tiles *t = p->tiles;
-    const struct tiles_axis *a = &t->axis[0];
-    int64_t row = a->from[p->at[0]] + y;
-    bool coarse = t->levels > 0;
-    size_t n;
+    const struct tiles_axis *rows = &p->tiles->axis[0];
+    const struct tiles_axis *columns = &p->tiles->axis[1];
+    int64_t row = rows->from[p->at[0]] + y;
+    struct line line = {.at = row * columns->extent +
+                              columns->from[p->at[1]]};
 
-    if (row < 0 || row >= a->extent) {
-        return 0;
+    if (row < 0 || row >= rows->extent) {
+        return line;
     }
-    if (row < a->border[p->at[0]] || row >= a->border[p->at[0] + 1]) {
-        return add_run(runs, 0, p->cut[0], p->cut[3], true, coarse);
+    if (row < rows->border[p->at[0]] || row >= rows->border[p->at[0] + 1]) {
+        add_halo(p, y, p->cut[0], p->cut[3], &line);
+        return line;
     }
-    n = add_run(runs, 0, p->cut[0], p->cut[1], true, coarse);
-    n = own_runs(p, row, runs, n);
-    return add_run(runs, n, p->cut[2], p->cut[3], true, coarse);
+    add_halo(p, y, p->cut[0], p->cut[1], &line);
+    add_own(p, row, &line);
+    add_halo(p, y, p->cut[2], p->cut[3], &line);
+    return line;
 }
 
 /* ---- a run of elements --------------------------------------------------- */
+
+/* Runs may be of an element or two: a call of memcpy() costs more. */
+#define SHORT 16
+
+static void copy(float *to, const float *from, int64_t n)
+{
+    if (n > SHORT) {
+        memcpy(to, from, (size_t)n * sizeof(*to));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = from[i];
+    }
+}
 
 static void round_run(const struct tiles *t, float *x, int64_t n)
 {
@@ -169,9 +205,13 @@ static void round_run(const struct tiles *t, float *x, int64_t n)
     float inverse = 1 / step;
 
     for (int64_t i = 0; i < n; i++) {
-        float v = x[i] < t->low ? t->low : x[i] > t->high ? t->high : x[i];
+        float v = x[i] >= t->low ? x[i] : t->low;
+        int32_t level;
 
-        x[i] = nearbyintf((v - t->low) * inverse) * step;
+        v = v <= t->high ? v : t->high;
+        level = (int32_t)((v - t->low) * inverse + 0.5F);
+        /* What is no number stays so: the step is to be skipped. */
+        x[i] = isnan(x[i]) ? x[i] : (float)level * step;
     }
 }
 
@@ -183,43 +223,39 @@ static void pad_run(const struct tiles *t, float *to, int64_t n)
 }
 
 /* `x` and `to` are where the run begins in the picture, and in the tile. */
-static void cut_run(const struct place *p, int64_t y, const struct run *r,
-                    const float *x, float *to)
+static void cut_run(const struct place *p, const struct run *r, const float *x,
+                    float *to)
 {
     const struct tiles *t = p->tiles;
     int64_t n = r->to - r->from;
 
-    if (r->halo && run_is_lost(p, y, r)) {
+    if (r->lost) {
         pad_run(t, to, n);
         return;
     }
-    memcpy(to, x, (size_t)n * sizeof(*to));
+    copy(to, x, n);
     if (r->coarse) {
         round_run(t, to, n);
     }
-    for (int64_t i = 0; r->halo && t->loss == TILES_ELEMENTS && i < n; i++) {
+    for (int64_t i = 0; r->chosen && i < n; i++) {
         to[i] = is_kept(p, r->from + i) ? to[i] : t->pad;
     }
 }
 
-static void join_run(const struct place *p, int64_t y, const struct run *r,
+static void join_run(const struct place *p, const struct run *r,
                      const float *dt, const float *x, float *dx)
 {
     const struct tiles *t = p->tiles;
-    bool some = r->halo && t->loss == TILES_ELEMENTS;
-    int64_t n = r->to - r->from;
+    int64_t n = r->lost ? 0 : r->to - r->from;
 
-    if (r->halo && run_is_lost(p, y, r)) {
-        return;
-    }
-    if (!some && !r->coarse) {
+    if (!r->chosen && !r->coarse) {
         for (int64_t i = 0; i < n; i++) {
             dx[i] += dt[i];
         }
         return;
     }
     for (int64_t i = 0; i < n; i++) {
-        bool passes = !some || is_kept(p, r->from + i);
+        bool passes = !r->chosen || is_kept(p, r->from + i);
 
         if (r->coarse) {
             passes = passes && x[i] >= t->low && x[i] <= t->high;
@@ -240,56 +276,54 @@ struct plane {
 };
 
 static void cut_row(const struct place *p, const struct plane *plane, int64_t y,
-                    int64_t at, const struct run *runs, size_t n)
+                    const struct line *line)
 {
     int64_t length = p->tiles->axis[1].length;
     float *to = plane->t + y * length;
 
-    if (n == 0) {
+    if (line->n == 0) {
         pad_run(p->tiles, to, length);
         return;
     }
     pad_run(p->tiles, to, p->cut[0]);
     pad_run(p->tiles, to + p->cut[3], length - p->cut[3]);
-    for (size_t i = 0; i < n; i++) {
-        cut_run(p, y, &runs[i], plane->x + (at + runs[i].from),
-                to + runs[i].from);
+    for (size_t i = 0; i < line->n; i++) {
+        const struct run *r = &line->runs[i];
+
+        cut_run(p, r, plane->x + (line->at + r->from), to + r->from);
     }
 }
 
 static void join_row(const struct place *p, const struct plane *plane,
-                     int64_t y, int64_t at, const struct run *runs, size_t n)
+                     int64_t y, const struct line *line)
 {
     const float *dt = plane->dt + y * p->tiles->axis[1].length;
 
-    for (size_t i = 0; i < n; i++) {
-        int64_t to = at + runs[i].from;
+    for (size_t i = 0; i < line->n; i++) {
+        const struct run *r = &line->runs[i];
+        int64_t to = line->at + r->from;
 
-        join_run(p, y, &runs[i], dt + runs[i].from,
-                 plane->x != NULL ? plane->x + to : NULL, plane->dx + to);
+        join_run(p, r, dt + r->from, plane->x != NULL ? plane->x + to : NULL,
+                 plane->dx + to);
     }
 }
 
-/* `line` counts the rows of all tiles of the sample. */
-static void walk_plane(struct place *p, const struct plane *plane,
-                       uint64_t base, uint64_t line)
+/* Rows [y0, y1) of the tile in one channel. `at` counts the rows of all tiles
+ * of the sample. */
+static void walk_rows(struct place *p, const struct plane *plane,
+                      const struct line *lines, int64_t y0, int64_t y1,
+                      uint64_t base, uint64_t at)
 {
-    const struct tiles_axis *rows = &p->tiles->axis[0];
-    const struct tiles_axis *columns = &p->tiles->axis[1];
-
-    for (int64_t y = 0; y < rows->length; y++, line++) {
-        int64_t at = (rows->from[p->at[0]] + y) * columns->extent +
-                     columns->from[p->at[1]];
-        struct run runs[5];
-        size_t n = runs_of(p, y, runs);
+    for (int64_t y = y0; y < y1; y++) {
+        const struct line *line = &lines[y - y0];
 
         if (p->tiles->loss == TILES_ELEMENTS) {
-            p->key = mix_at(base, line);
+            p->key = mix_at(base, at + (uint64_t)y);
         }
         if (plane->dt == NULL) {
-            cut_row(p, plane, y, at, runs, n);
+            cut_row(p, plane, y, line);
         } else {
-            join_row(p, plane, y, at, runs, n);
+            join_row(p, plane, y, line);
         }
     }
 }
@@ -319,6 +353,30 @@ static size_t count_of(const struct tiles *t)
     return (size_t)t->axis[0].bands * (size_t)t->axis[1].bands;
 }
 
+/* Tile `i` of n in all channels, some rows at a time: where these lie is the
+ * same in each. */
+static void walk_tile(struct place *p, struct plane first, size_t channels,
+                      uint64_t base, size_t i, size_t n)
+{
+    const struct tiles *t = p->tiles;
+    int64_t length = t->axis[0].length;
+    struct line lines[LINES];
+
+    for (int64_t y0 = 0; y0 < length; y0 += LINES) {
+        int64_t y1 = clamp(y0 + LINES, 0, length);
+        struct plane plane = first;
+
+        for (int64_t y = y0; y < y1; y++) {
+            lines[y - y0] = line_of(p, y);
+        }
+        for (size_t c = 0; c < channels; c++) {
+            walk_rows(p, &plane, lines, y0, y1, base,
+                      (c * n + i) * (uint64_t)length);
+            plane = step_plane(plane, picture_of(t), n * tile_of(t));
+        }
+    }
+}
+
 static void walk_sample(const struct tiles *t, struct plane first,
                         size_t channels, int64_t seed)
 {
@@ -328,19 +386,14 @@ static void walk_sample(const struct tiles *t, struct plane first,
     bool lost = false;
 
     for (size_t i = 0; i < n; i++) {
-        struct plane plane = step_plane(first, 0, i * tile_of(t));
-
         p.at[0] = (int)i / t->axis[1].bands;
         p.at[1] = (int)i % t->axis[1].bands;
         place_columns(&p);
         if (t->loss == TILES_SIDES) {
             chain_to(&p, &lost, base, i);
         }
-        for (size_t c = 0; c < channels; c++) {
-            walk_plane(&p, &plane, base,
-                       (c * n + i) * (uint64_t)t->axis[0].length);
-            plane = step_plane(plane, picture_of(t), n * tile_of(t));
-        }
+        walk_tile(&p, step_plane(first, 0, i * tile_of(t)), channels, base, i,
+                  n);
     }
 }
 
