@@ -1,7 +1,7 @@
 /*
  * Layers computed as if their maps lay on boards in tiles and their weights in
  * blocks, with what boards say to each other lost now and then, or coarse: so
- * that a network learns to do without it (docs/decisions/0030).
+ * that a network learns to do without it (docs/decisions/0031).
  *
  * A rewrite of a model, whole or a part: each layer by itself, found by the
  * name of what it makes. A window (Conv, MaxPool, AveragePool) that reads

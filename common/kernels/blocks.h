@@ -2,7 +2,7 @@
  * Dense layers whose weights lie on boards in blocks, blocks x blocks of them,
  * each of a part of the inputs for a part of the outputs; what one adds to a
  * sample may be lost, with probability p, as the sample's seed, salt and the
- * block decide (docs/decisions/0030).
+ * block decide (docs/decisions/0031).
  *
  *   y (rows, cols) = x (rows, depth) * w (depth, cols) + bias, by blocks
  *

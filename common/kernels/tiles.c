@@ -167,8 +167,7 @@ static struct line line_of(const struct place *p, int64_t y)
     const struct tiles_axis *rows = &p->tiles->axis[0];
     const struct tiles_axis *columns = &p->tiles->axis[1];
     int64_t row = rows->from[p->at[0]] + y;
-    struct line line = {.at = row * columns->extent +
-                              columns->from[p->at[1]]};
+    struct line line = {.at = row * columns->extent + columns->from[p->at[1]]};
 
     if (row < 0 || row >= rows->extent) {
         return line;

@@ -1,6 +1,6 @@
 /*
  * Pictures cut into tiles that overlap by what their neighbours' borders are
- * read for, and joined again (docs/decisions/0030).
+ * read for, and joined again (docs/decisions/0031).
  *
  * tiles_cut() makes t (samples, channels, tiles, rows, columns) from x
  * (samples, channels, height, width); tiles_join() is its transpose, which
