@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Training on emulated boards (tests/lib/lab/boards.py): what pipelines and
-replicas gain over one board, what a slow board costs, bytes around the ring,
+replicas gain over one board, what a slow board costs, bytes between replicas,
 and memory. Compute is paced but for the rows `two`, `sockets` and `memory`,
 which are as fast as this machine. ROWS=a,b runs those rows alone."""
 import json
@@ -91,8 +91,8 @@ def behind(seconds, path):
     """The base is as long as its pace says, or this machine was too busy."""
     pace = pace_s(path)
     return ("" if seconds <= pace * SLACK else
-            f"; this machine did not keep up: a step took {seconds:.2f} s, its "
-            f"pace is {pace:.2f}")
+            "; this machine did not keep up: a step took "
+            f"{seconds:.2f} s, its pace is {pace:.2f}")
 
 
 def say(name, value, unit, target, is_good, text):
@@ -211,8 +211,13 @@ def replicas():
         numbers = 145578
         around = t.sent("reduce_bytes") / n / (PASSES * STEPS)
         bound = 2 * (n - 1) / n * 4 * numbers
-        say(f"ring.{n}", around, "bytes", f"{bound:.0f}", around <= bound,
-            "payload a node and step around the ring")
+        say(f"bytes.{n}", around, "bytes", f"{bound:.0f}", around <= bound,
+            "payload a node and step")
+
+
+def slowed():
+    path = model("cifar10_quick")
+    one = data(1).step_s()
     slow = (f"[[board]]\nname = \"slow\"\nrate = \"1gbit\"\n"
             f"macs_per_s = {SPEED!r}\nslower = 2.0\n")
     t = data(4, slow, SETTLED).step_s()
@@ -237,7 +242,7 @@ def two():
 
 
 ROWS = {"pipeline": pipeline, "memory": memory, "sockets": sockets,
-        "replicas": replicas, "two": two}
+        "replicas": replicas, "slowed": slowed, "two": two}
 
 
 def main():
