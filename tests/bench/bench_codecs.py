@@ -5,8 +5,8 @@ true class is known, beside those of the same stages without codecs."""
 import os
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
+from figures import ROOT, figure
+
 sys.path.insert(0, ROOT + "/tests/system")
 from codec_runs import (MODELS, borders, measured, path,  # noqa: E402
                         photographs, sent, tiles, yaml)
@@ -20,12 +20,6 @@ CODECS = [("fp16", "fp16"), ("fp32+zstd", "fp32+zstd"), ("q8", "q8"),
           ("sparse:25%+q8", "q8"), ("sparse:10%+q8", "q8")]
 BYTES_MOST = {"q8": 0.26}
 BORDERS_MOST = 1 / 8
-
-
-def figure(text):
-    print("figure " + text, flush=True)
-    with open(ROOT + "/build/figures.tsv", "a") as f:
-        f.write("figure " + text + "\n")
 
 
 def both(cluster, runs):

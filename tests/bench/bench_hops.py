@@ -8,20 +8,14 @@ import statistics
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
+from figures import ROOT, figure
+
 sys.path.insert(0, ROOT + "/tests/system")
 from edged_test import BIN, DATA, Cluster, cluster_yaml  # noqa: E402
 
 SHIPPED = ROOT + "/deploy/demo/shapes.onnx"
 TCP_BYTES_PER_US = 3000.0  # loopback; bench_net prints this machine's
 ROUNDS = 7
-
-
-def figure(text):
-    print("figure " + text, flush=True)
-    with open(ROOT + "/build/figures.tsv", "a") as f:
-        f.write("figure " + text + "\n")
 
 
 def alone_ms(path, worker):

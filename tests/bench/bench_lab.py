@@ -8,14 +8,15 @@ import os
 import re
 import statistics
 import sys
-import traceback
+
+from figures import figure, run_rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE + "/../lib/lab"]
 from boards import layers, open_lab  # noqa: E402
-from measure import (Run, balanced, deploy, figure, model, rss,  # noqa: E402
-                     stages_of, verdict, yaml)
+from measure import (Run, balanced, deploy, model, rss, stages_of,  # noqa: E402
+                     verdict, yaml)
 
 LAB = HERE + "/../lib/lab"
 # Slow boards, so that a machine that does other things as well keeps up.
@@ -264,20 +265,5 @@ ROWS = {"published": published_rows, "any_idle": any_idle,
         "small_boards": small_boards, "slow_link": slow_link}
 
 
-def main():
-    wanted = [w for w in os.environ.get("ROWS", "").split(",") if w]
-    failed = 0
-    for name, row in ROWS.items():
-        if wanted and name not in wanted:
-            continue
-        try:
-            row()
-        except Exception:  # noqa: BLE001: the other rows go on
-            traceback.print_exc()
-            figure(f"lab.{name} - - target - short it did not run")
-            failed = 1
-    sys.exit(failed)
-
-
 if __name__ == "__main__":
-    main()
+    run_rows("lab", ROWS)

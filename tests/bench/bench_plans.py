@@ -9,10 +9,12 @@ import os
 import sys
 import traceback
 
+from figures import figure
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + "/../lib/lab"]
 from boards import layers, open_lab, pace_rows  # noqa: E402
-from measure import (Run, balanced, deploy, figure, model,  # noqa: E402
+from measure import (Run, balanced, deploy, model,  # noqa: E402
                      stages_of, yaml)
 
 WITHIN = 1.15

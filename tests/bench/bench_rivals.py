@@ -8,19 +8,14 @@ import statistics
 import subprocess
 import sys
 
+from figures import ROOT, figure
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 BIN = os.environ.get("EDGE_BIN", ROOT + "/build/release")
 DATA = os.environ.get("EDGE_DATA", ROOT + "/../shared/data")
 ORT = ROOT + "/build/ort"
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 VERSION = "1.30.0"
-
-
-def figure(text):
-    print("figure " + text, flush=True)
-    with open(ROOT + "/build/figures.tsv", "a") as f:
-        f.write("figure " + text + "\n")
 
 
 def install():

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+from figures import ROOT, figure
+
 BIN = os.environ.get("EDGE_BIN", ROOT + "/build/release")
 BATCH = 128
 MICRO = int(os.environ.get("MICRO", "32"))
@@ -209,12 +209,6 @@ def worker(name, mode, threads):
 
 
 # ---- figures -----------------------------------------------------------------
-
-
-def figure(text):
-    print("figure " + text, flush=True)
-    with open(ROOT + "/build/figures.tsv", "a") as f:
-        f.write("figure " + text + "\n")
 
 
 class Worker:

@@ -8,12 +8,13 @@ import os
 import random
 import statistics
 import sys
-import traceback
+
+from figures import figure, run_rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + "/../lib/lab"]
 from boards import layers, open_lab  # noqa: E402
-from measure import balanced, figure, model  # noqa: E402
+from measure import balanced, model  # noqa: E402
 
 BATCH, STEPS, PASSES = 64, 4, 3
 # Multiply-accumulates a second of a board: this machine must be faster than
@@ -245,20 +246,5 @@ ROWS = {"pipeline": pipeline, "memory": memory, "sockets": sockets,
         "replicas": replicas, "slowed": slowed, "two": two}
 
 
-def main():
-    wanted = [w for w in os.environ.get("ROWS", "").split(",") if w]
-    failed = 0
-    for name, row in ROWS.items():
-        if wanted and name not in wanted:
-            continue
-        try:
-            row()
-        except Exception:  # noqa: BLE001: the other rows go on
-            traceback.print_exc()
-            figure(f"train_lab.{name} - - target - short it did not run")
-            failed = 1
-    sys.exit(failed)
-
-
 if __name__ == "__main__":
-    main()
+    run_rows("train_lab", ROWS)

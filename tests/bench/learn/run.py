@@ -5,25 +5,19 @@ import os
 import statistics
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+from figures import ROOT, Skip
+from figures import figure as print_figure
+
 sys.path.insert(0, ROOT + "/tests/system")
 from edged_test import DATA, Cluster  # noqa: E402
 
 OUT = os.environ.get("LEARN_OUT", ROOT + "/build/learn")
 
 
-class Skip(Exception):
-    """This row cannot run here, and why."""
-
-
 def figure(name, value, unit, target, is_ok, text):
-    """One line, as every benchmark prints it; `value` as it shall be read."""
-    line = (f"figure learn.{name} {value} {unit} target {target} "
-            f"{'ok' if is_ok else 'short'} {text}")
-    print(line, flush=True)
-    with open(ROOT + "/build/figures.tsv", "a") as f:
-        f.write(line + "\n")
+    """`value` as it shall be read."""
+    print_figure(f"learn.{name} {value} {unit} target {target} "
+                 f"{'ok' if is_ok else 'short'} {text}")
 
 
 def data(name):

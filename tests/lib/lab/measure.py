@@ -17,13 +17,6 @@ MODELS = ROOT + "/build/lab-models"
 DEADLINE_MS = 600000
 
 
-def figure(text):
-    print("figure " + text, flush=True)
-    os.makedirs(ROOT + "/build", exist_ok=True)
-    with open(ROOT + "/build/figures.tsv", "a") as f:
-        f.write("figure " + text + "\n")
-
-
 def verdict(value, target, least=True, behind="", base_behind=""):
     """A machine that is too busy makes boards slower: what is reached in spite
     of that is reached, what is missed was not measured, and beside a base that
