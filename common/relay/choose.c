@@ -80,6 +80,15 @@ static uint64_t work_of(const struct relay_place *place,
     return load->unacked > load->queue ? load->unacked : load->queue;
 }
 
+uint64_t relay_expected_us(const struct relay_place *place,
+                           const struct relay_node *node)
+{
+    uint32_t us;
+    uint64_t work = work_of(place, node, &us);
+
+    return work * us;
+}
+
 bool relay_is_idle(const struct relay_place *place,
                    const struct relay_node *node)
 {

@@ -178,6 +178,8 @@ static void hold_send(struct relay *relay, struct hold *hold,
     hold->repeats = 0;
     hold->computed = false;
     relay_load_count(node, hold->epoch, hold->shard, 1);
+    hold->expected_us =
+        hold->place != NULL ? relay_expected_us(hold->place, node) : 0;
     list_unlink(&hold->link);
     if (node->self) {
         list_push(&relay->local, &hold->link);

@@ -51,6 +51,10 @@ void relay_say_ejected(struct relay *relay, const struct relay_node *node);
 
 /* ---- choose.c ---- */
 /* It has next to nothing to do for this shard. */
+/* How long the work that it has will take, at its measured speed; 0: that is
+ * not known. */
+uint64_t relay_expected_us(const struct relay_place *place,
+                           const struct relay_node *node);
 bool relay_is_idle(const struct relay_place *place,
                    const struct relay_node *node);
 

@@ -3,8 +3,11 @@
  * than usual gets a second copy on another replica, and the first of the two
  * to be done counts.
  *
- *   hedge         after the shard's p95, where a replica has next to nothing
- *                 to do, so that it costs nobody's place in a queue
+ *   hedge         after the shard's p95, and after what its node had to do
+ *                 when it was sent, and half as much; where a replica has next
+ *                 to nothing to do, so that it costs nobody's place in a queue.
+ *                 Where all have queues some wait is not late: a copy would
+ *                 take from the stage what all wait for
  *   hop deadline  after max(1 s, 4 * p99): wherever there is room, and the
  *                 node that is late gets a strike
  *   repeat        at the hop deadline, then after twice as long each time,
@@ -19,9 +22,11 @@
 #define REPEATS 5 /* times that the wait for a repeat doubles */
 
 /* When a hedge is due after sending, or LATER. */
-static uint64_t hedge_after_us(struct relay_place *place)
+static uint64_t hedge_after_us(const struct hold *hold)
 {
-    uint32_t us =
+    struct relay_place *place = hold->place;
+    uint64_t least = hold->expected_us + hold->expected_us / 2;
+    uint64_t us =
         place->policy.hedge != 0
             ? relay_times_percentile(&place->times, place->policy.hedge)
             : 0;
@@ -29,7 +34,8 @@ static uint64_t hedge_after_us(struct relay_place *place)
     if (us == 0) {
         return LATER;
     }
-    return us > HEDGE_MIN_MS * 1000 ? us : HEDGE_MIN_MS * 1000;
+    least = least > HEDGE_MIN_MS * 1000 ? least : HEDGE_MIN_MS * 1000;
+    return us > least ? us : least;
 }
 
 static uint64_t hop_deadline_us(struct relay_place *place)
@@ -92,7 +98,7 @@ static uint64_t due_in_us(struct relay *relay, const struct hold *hold)
     if (!may_be_late(hold)) {
         return LATER;
     }
-    hedge_us = left_us(may_hedge(hold) ? hedge_after_us(hold->place) : LATER,
+    hedge_us = left_us(may_hedge(hold) ? hedge_after_us(hold) : LATER,
                        hold->sent_us, now_us);
     deadline_us = left_us(late_after_us(hold), hold->asked_us, now_us);
     return hedge_us < deadline_us ? hedge_us : deadline_us;
@@ -232,7 +238,7 @@ static void look_at(struct relay *relay, struct hold *hold)
         }
         hurry(relay, hold);
     } else if (may_hedge(hold) &&
-               left_us(hedge_after_us(hold->place), hold->sent_us, now) == 0) {
+               left_us(hedge_after_us(hold), hold->sent_us, now) == 0) {
         hedge(relay, hold);
     }
 }

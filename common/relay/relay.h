@@ -126,6 +126,7 @@ struct hold {
     struct relay_place *place;
     struct relay_node *sent_to;
     uint64_t sent_us;
+    uint64_t expected_us; /* until it is computed, by what was there before */
     struct relay_node *second; /* has a copy, too; NULL: nobody */
     uint64_t second_us;
     uint64_t asked_us; /* sent last, to whomever */

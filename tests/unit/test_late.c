@@ -38,6 +38,27 @@ static void a_slow_one_is_asked_of_another_after_p95(void **state)
     assert_int_equal(rig_all_data(f, 2), 2); /* one is enough */
 }
 
+/* Where all have much to do a copy would take from what all wait for. */
+static void what_a_queue_explains_is_not_late(void **state)
+{
+    struct rig *f = *state;
+    struct rig_hold *s;
+    size_t first;
+
+    rig_add_nodes(f, 2);
+    rig_work(f, 40);
+    rig_forget(f, 2);
+    for (size_t i = 0; i < 2; i++) {
+        rig_beat(f, i, 100000);
+    }
+    s = rig_start(f);
+    first = rig_first_of(f, s);
+    io_fake_run_for(&f->fake, 140);
+    assert_int_equal(rig_data_at(f, 1 - first), 0);
+    io_fake_run_for(&f->fake, 20);
+    assert_int_equal(rig_data_at(f, 1 - first), 1);
+}
+
 static void the_first_answer_counts_and_the_other_is_taken_back(void **state)
 {
     struct rig *f = *state;
@@ -422,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(nothing_is_late_before_enough_is_known),
         T(a_slow_one_is_asked_of_another_after_p95),
+        T(what_a_queue_explains_is_not_late),
         T(the_first_answer_counts_and_the_other_is_taken_back),
         T(an_ack_ends_both_copies),
         T(what_is_computed_is_not_late),
