@@ -11,7 +11,7 @@ DOCDIR ?= $(PREFIX)/share/doc/edged
 UNITS := deploy/edged.service deploy/edge-coordinator.service
 DOCS := README.md docs/OPERATIONS.md docs/CONFIG.md docs/FAILURES.md
 EXAMPLES := $(sort $(wildcard deploy/examples/*.yaml))
-DEMO := $(addprefix deploy/demo/,cluster.yaml labels.txt shapes.onnx)
+DEMO := $(addprefix deploy/demo/,cluster.yaml train.yaml labels.txt shapes.onnx)
 PICTURES := $(sort $(wildcard deploy/demo/images/*))
 # Where things are once installed.
 D = $(DESTDIR)
