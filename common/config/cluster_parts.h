@@ -151,4 +151,15 @@ extern const struct read_table cluster_tile_loss_table;
 extern const struct read_table cluster_margin_table;
 extern const struct read_table cluster_block_loss_table;
 
+/* Of any mapping that has tiles. */
+#define GRID_ROW(text)                                            \
+    {                                                             \
+        .key = "grid", .type = READ_OWN, .own = cluster_own_grid, \
+        .is_set = cluster_has_grid, .write = cluster_write_grid,  \
+        .takes = "COLUMNSxROWS such as 2x2, each up to 16",       \
+        .schema = "{\"type\":\"string\",\"pattern\":"             \
+                  "\"^[1-9][0-9]*x[1-9][0-9]*$\"}",               \
+        .help = (text), .flags = READ_REQUIRED                    \
+    }
+
 #endif

@@ -195,16 +195,7 @@ static const struct read_table split_table = {
     TABLE("stages[].split", split_rows, "a stage's weights cut over devices")};
 
 static const struct read_row tile_rows[] = {
-    {.key = "grid",
-     .type = READ_OWN,
-     .own = cluster_own_grid,
-     .is_set = cluster_has_grid,
-     .write = cluster_write_grid,
-     .takes = "COLUMNSxROWS such as 2x2, each up to 16",
-     .schema = "{\"type\":\"string\",\"pattern\":"
-               "\"^[1-9][0-9]*x[1-9][0-9]*$\"}",
-     .help = "the parts a picture is cut into",
-     .flags = READ_REQUIRED},
+    GRID_ROW("the parts a picture is cut into"),
     {.key = "halo",
      .type = READ_CHOICE,
      FIELD(tile, halo),

@@ -2,6 +2,7 @@
 #include "coordinator/ctl/cluster_files.h"
 #include "coordinator/ctl/deploy.h"
 #include "coordinator/ctl/fetch.h"
+#include "coordinator/ctl/model_file.h"
 #include "coordinator/ctl/show.h"
 #include "coordinator/ctl/train.h"
 
@@ -252,14 +253,6 @@ static int refuse(const Edged__TrainReply *reply, struct err *err)
 /* ---- the model ----------------------------------------------------------- */
 
 /* "lenet.onnx" becomes "lenet-trained.onnx", in the folder that is current. */
-/* The name without ".onnx". */
-static int stem_length(const char *name)
-{
-    size_t n = strlen(name);
-
-    return (int)(n > 5 && strcmp(name + n - 5, ".onnx") == 0 ? n - 5 : n);
-}
-
 static char *out_path(const struct train *t, const char *training)
 {
     const char *name = t->files.model_path != NULL
@@ -269,7 +262,7 @@ static char *out_path(const struct train *t, const char *training)
     if (t->out != NULL) {
         return mem_strdup(t->out);
     }
-    return mem_printf("%.*s-trained.onnx", stem_length(name), name);
+    return mem_printf("%.*s-trained.onnx", model_file_stem(name), name);
 }
 
 static int write_file(const char *path, const struct blob *blob,
@@ -316,7 +309,7 @@ static int write_curve(const Edged__TrainReply *reply, const char *model,
     if (reply->n_passes == 0) {
         return 0;
     }
-    *path = mem_printf("%.*s.svg", stem_length(model), model);
+    *path = mem_printf("%.*s.svg", model_file_stem(model), model);
     if (*path == NULL) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }

@@ -49,8 +49,9 @@ struct model_size {
 };
 struct model_size model_size(const struct graph *graph);
 
-/* Says what was written to `path`; from here on the batch is one. */
-int model_report(const struct ctl *ctl, struct graph *graph, const char *path,
-                 struct err *err);
+/* Writes it to `path` and says what was written; from here on the batch is
+ * one. */
+int model_write(const struct ctl *ctl, struct graph *graph, const char *path,
+                struct err *err);
 
 #endif

@@ -123,3 +123,10 @@ int model_file_input(const struct graph *graph, const char *path,
     mem_free(errors);
     return rc;
 }
+
+int model_file_stem(const char *path)
+{
+    size_t n = strlen(path);
+
+    return (int)(n > 5 && strcmp(path + n - 5, ".onnx") == 0 ? n - 5 : n);
+}

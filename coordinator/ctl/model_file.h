@@ -14,6 +14,9 @@
 int model_file_read(const char *path, struct blob **model, struct blob **labels,
                     struct err *err);
 
+/* The length of a file's name without ".onnx", if it ends in that. */
+int model_file_stem(const char *path);
+
 /* The mapping in the metadata, in *input; untouched if there is none. What
  * `deploy` would say of a wrong one: EDGE_ECONFIG. */
 struct cluster_input;

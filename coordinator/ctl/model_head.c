@@ -1,26 +1,19 @@
 /* edgectl model head: a trained model for other classes. */
 #include "coordinator/ctl/model.h"
+#include "coordinator/ctl/model_file.h"
 
 #include "base/mem.h"
 #include "graph/infer.h"
-#include "onnx/export.h"
 #include "onnx/head.h"
 #include "onnx/import.h"
-
-#include <string.h>
 
 /* MODEL.onnx: MODEL-head.onnx, beside it. */
 static char *path_of(const struct model_options *options)
 {
-    size_t n = strlen(options->file);
-
-    if (options->out != NULL) {
-        return mem_strdup(options->out);
-    }
-    if (n > 5 && strcmp(options->file + n - 5, ".onnx") == 0) {
-        n -= 5;
-    }
-    return mem_printf("%.*s-head.onnx", (int)n, options->file);
+    return options->out != NULL
+               ? mem_strdup(options->out)
+               : mem_printf("%.*s-head.onnx", model_file_stem(options->file),
+                            options->file);
 }
 
 int model_head(const struct ctl *ctl, struct model_options *options,
@@ -45,10 +38,7 @@ int model_head(const struct ctl *ctl, struct model_options *options,
         rc = err_wrap(err, rc, "%s", options->file);
         goto out;
     }
-    rc = export_file(graph, path, err);
-    if (rc == 0) {
-        rc = model_report(ctl, graph, path, err);
-    }
+    rc = model_write(ctl, graph, path, err);
 out:
     mem_free(path);
     graph_free(graph);

@@ -171,8 +171,8 @@ static int read_options(const struct model_options *options,
 
 /* ---- the verb ------------------------------------------------------------ */
 
-int model_report(const struct ctl *ctl, struct graph *graph, const char *path,
-                 struct err *err)
+static int report(const struct ctl *ctl, struct graph *graph, const char *path,
+                  struct err *err)
 {
     double parameters = (double)zoo_parameters(graph);
     struct model_size size;
@@ -200,6 +200,14 @@ int model_report(const struct ctl *ctl, struct graph *graph, const char *path,
     return 0;
 }
 
+int model_write(const struct ctl *ctl, struct graph *graph, const char *path,
+                struct err *err)
+{
+    int rc = export_file(graph, path, err);
+
+    return rc < 0 ? rc : report(ctl, graph, path, err);
+}
+
 int model_new(const struct ctl *ctl, struct model_options *options,
               struct err *err)
 {
@@ -220,10 +228,7 @@ int model_new(const struct ctl *ctl, struct model_options *options,
         rc = err_set(err, EDGE_ENOMEM, "out of memory");
         goto out;
     }
-    rc = export_file(graph, path, err);
-    if (rc == 0) {
-        rc = model_report(ctl, graph, path, err);
-    }
+    rc = model_write(ctl, graph, path, err);
 out:
     mem_free(path);
     graph_free(graph);
