@@ -51,6 +51,10 @@ struct recipe_ask {
 int recipe_fill(const struct recipe_ask *ask, const Edged__KeptTraining *kept,
                 Edged__Placement *spec, struct err *err);
 
+/* Whether one of the list's names, in which * stands for any letters, is that
+ * layer's. */
+bool recipe_names(const struct cluster_freeze *layers, const char *layer);
+
 /* lossy.c: which layers of `shard` are in tiles or blocks; its recipe.c's. */
 int recipe_lossy(const struct recipe_ask *ask, const struct graph *shard,
                  Edged__Recipe *recipe, struct err *err);

@@ -10,7 +10,6 @@
 #include "coordinator/plan/tile_ranges.h"
 #include "graph/lossy.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 static int no_memory(struct err *err)
@@ -184,16 +183,6 @@ static int check_once(const Edged__Lossy *lossy, struct err *err)
 
 /* ---- dense layers -------------------------------------------------------- */
 
-static bool is_named(const struct cluster_freeze *layers, const char *name)
-{
-    for (size_t i = 0; i < layers->n_layers; i++) {
-        if (fnmatch(layers->layers[i], name, 0) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int add_products(Edged__Lossy *to, const struct recipe_ask *ask,
                         const struct graph *shard, struct err *err)
 {
@@ -205,7 +194,7 @@ static int add_products(Edged__Lossy *to, const struct recipe_ask *ask,
     for (size_t i = 0; i < g->n_ops && layers->n_layers > 0; i++) {
         const struct op *op = &g->ops[i];
 
-        if (op->kind != OP_GEMM || !is_named(layers, op->name)) {
+        if (op->kind != OP_GEMM || !recipe_names(layers, op->name)) {
             continue;
         }
         n++;

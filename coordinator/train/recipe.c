@@ -333,10 +333,10 @@ static bool learns(const struct graph *graph, const struct op *op)
     return false;
 }
 
-static bool is_named(const struct cluster_freeze *freeze, const char *layer)
+bool recipe_names(const struct cluster_freeze *layers, const char *layer)
 {
-    for (size_t i = 0; i < freeze->n_layers; i++) {
-        if (fnmatch(freeze->layers[i], layer, 0) == 0) {
+    for (size_t i = 0; i < layers->n_layers; i++) {
+        if (fnmatch(layers->layers[i], layer, 0) == 0) {
             return true;
         }
     }
@@ -357,7 +357,7 @@ static void find_frozen(const struct graph *model,
     n = (size_t)((double)n * freeze->part + 1e-9);
     for (size_t i = 0; i < model->n_ops; i++) {
         const struct op *op = &model->ops[i];
-        bool stays = is_named(freeze, op->name) || at < n;
+        bool stays = recipe_names(freeze, op->name) || at < n;
 
         at += learns(model, op);
         for (int k = 0; k < op->n_in && stays; k++) {
