@@ -163,8 +163,14 @@ static void predict(struct plan_job *job)
 
 static int work_out(struct working *w, Edged__Placement *spec, struct err *err)
 {
-    int rc = plan_read_model(w->job, &w->graph, &spec->input, err);
+    int rc;
 
+    if (w->job->cluster->n_views > 0) {
+        return err_set(err, EDGE_EUNSUPPORTED,
+                       "\"views\" cannot be deployed by this version of edged "
+                       "yet");
+    }
+    rc = plan_read_model(w->job, &w->graph, &spec->input, err);
     if (rc < 0) {
         return rc;
     }

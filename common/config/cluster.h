@@ -205,21 +205,26 @@ struct cluster_rollout {
     int on_fail; /* roll back, alone */
 };
 
-/* What later releases act on; all zero until then. */
+/* An answer that leaves early if it is sure enough. */
 struct cluster_exit {
-    char *after;
-    char *at;
+    char *after; /* of later releases */
+    char *at;    /* a tier */
     char *output;
-    double confidence;
-    double entropy;
+    double confidence; /* at least; unless by_entropy */
+    double entropy;    /* below */
+    bool by_entropy;
+    struct config_at at_output; /* in the file */
 };
 
+/* An input of the model, and who takes it. */
 struct cluster_view {
     char *name;
     char *on;
-    char *from;
+    char *from;          /* of later releases */
+    struct config_at at; /* in the file */
 };
 
+/* The first one is on each view's device. */
 struct cluster_tier {
     char *name;
     char *on;

@@ -200,8 +200,8 @@ static const char *near_device(const struct cluster *cluster, const char *name)
     return suggest_best(&suggest);
 }
 
-static void check_holder(struct reader *reader, const struct cluster *cluster,
-                         const struct doc_node *node)
+void cluster_check_holder(struct reader *reader, const struct cluster *cluster,
+                          const struct doc_node *node)
 {
     const char *near;
 
@@ -236,7 +236,7 @@ static void check_names(struct reader *reader, const struct cluster *cluster,
         if (it->kind != DOC_SCALAR) {
             continue;
         }
-        check_holder(reader, cluster, it);
+        cluster_check_holder(reader, cluster, it);
         first = find_twin(list, it);
         if (first != NULL) {
             read_error(reader, &it->at,
@@ -385,6 +385,9 @@ int cluster_check_top(struct reader *reader, const struct doc_node *node,
                                            : "are fewer devices");
     }
     check_stages(reader, cluster, doc_get(node, "stages"));
-    check_deadline(reader, node, cluster->deadline_ms);
+    cluster_check_views(reader, node, cluster);
+    if (cluster->n_views == 0) { /* a view that is late is no failure */
+        check_deadline(reader, node, cluster->deadline_ms);
+    }
     return 0;
 }

@@ -95,6 +95,19 @@ int cluster_check_margin(struct reader *reader, const struct doc_node *node,
 void cluster_check_lossy(struct reader *reader, const struct doc_node *training,
                          const struct cluster_training *t);
 
+/* Views, tiers and exits, in cluster_views.c. */
+bool cluster_has_rule(const struct read_row *row, const void *base);
+int cluster_check_exit(struct reader *reader, const struct doc_node *node,
+                       void *base);
+int cluster_check_view(struct reader *reader, const struct doc_node *node,
+                       void *base);
+void cluster_check_views(struct reader *reader, const struct doc_node *top,
+                         const struct cluster *cluster);
+
+/* cluster_check.c: that a device has the name that `node` says. */
+void cluster_check_holder(struct reader *reader, const struct cluster *cluster,
+                          const struct doc_node *node);
+
 /* The same written, cluster_write.c. */
 bool cluster_has_codec(const struct read_row *row, const void *base);
 void cluster_write_codec(const struct read_row *row, const void *base,
@@ -142,7 +155,7 @@ extern const struct read_table cluster_health_table;
 extern const struct read_table cluster_security_table;
 extern const struct read_table cluster_rollout_table;
 extern const struct read_table cluster_replan_table;
-extern const struct read_table cluster_exit_table; /* cluster_rows_later.c */
+extern const struct read_table cluster_exit_table; /* cluster_rows_views.c */
 extern const struct read_table cluster_view_table;
 extern const struct read_table cluster_tier_table;
 extern const struct read_table cluster_training_table; /* ..._train.c */

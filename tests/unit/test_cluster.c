@@ -320,10 +320,19 @@ static void test_a_short_deadline_is_a_warning(void **state)
 static void test_the_examples_are_valid(void **state)
 {
     static const char *const names[] = {
-        "minimal",           "two-replicas",       "full",
-        "mobilenetv2-cloud", "mobilenetv2-first2", "mobilenetv2-first3",
-        "mobilenetv2-last2", "mobilenetv2-last3",  "mobilenetv2-f2l2",
-        "mobilenetv2-f2l3",  "mobilenetv2-f3l2",   "mobilenetv2-f3l3",
+        "minimal",
+        "two-replicas",
+        "full",
+        "mobilenetv2-cloud",
+        "mobilenetv2-first2",
+        "mobilenetv2-first3",
+        "mobilenetv2-last2",
+        "mobilenetv2-last3",
+        "mobilenetv2-f2l2",
+        "mobilenetv2-f2l3",
+        "mobilenetv2-f3l2",
+        "mobilenetv2-f3l3",
+        "views",
     };
     struct fixture *f = *state;
     char path[64];

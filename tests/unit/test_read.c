@@ -195,16 +195,15 @@ static const char later[] =
     "name: home\n"
     "devices: [cam-1, cam-2, hub-1, server-1]\n"
     "model: {file: ddnn.onnx}\n"
-    "views: {input_0: {on: cam-1, from: 'dir:/var/spool/cam'}, input_1: {on: "
-    "cam-2, from: 'exec:rpicam-still -n -o -'}}\n"
-    "tiers: [{name: device, on: each-view}, {name: local, on: hub-1}]\n"
-    "exits: [{at: local, output: local_logits, entropy: 0.8}, {after: block5, "
-    "confidence: 0.90}]\n"
+    "views: {input_0: {on: cam-1}, input_1: {on: cam-2}}\n"
+    "tiers: [{name: device, on: each-view}, {name: local, on: hub-1}, "
+    "{name: cloud, on: server-1}]\n"
+    "exits: [{at: local, output: local_logits, entropy: 0.8}]\n"
     "training: {data: photos/}\n";
 
 static const char later_training[] = "{data: photos/, view_dropout: 0.2}\n";
 
-static void test_rows_of_later_releases_read_their_keys(void **state)
+static void test_views_tiers_and_exits_are_read(void **state)
 {
     struct fixture *f = *state;
     const struct cluster *c = &f->cluster;
@@ -212,11 +211,11 @@ static void test_rows_of_later_releases_read_their_keys(void **state)
     assert_int_equal(read_with(f, support_all(f, cluster_table()), later), 0);
     assert_int_equal(c->n_views, 2);
     assert_string_equal(c->views[1].name, "input_1");
-    assert_string_equal(c->views[1].from, "exec:rpicam-still -n -o -");
-    assert_int_equal(c->n_tiers, 2);
+    assert_string_equal(c->views[1].on, "cam-2");
+    assert_int_equal(c->n_tiers, 3);
     assert_string_equal(c->tiers[0].on, "each-view");
-    assert_int_equal(c->n_exits, 2);
-    assert_string_equal(c->exits[1].after, "block5");
+    assert_int_equal(c->n_exits, 1);
+    assert_true(c->exits[0].by_entropy && c->exits[0].entropy > 0.79);
     assert_string_equal(c->training.data.train, "photos/");
 }
 
@@ -231,7 +230,7 @@ static void test_rows_of_later_releases_check_their_keys(void **state)
 
     assert_int_equal(read_with(f, support_all(f, cluster_table()), text),
                      EDGE_ECONFIG);
-    assert_int_equal(f->errors.n_errors, 7);
+    assert_int_equal(f->errors.n_errors, 11);
 }
 
 static const struct read_table *find_table(const char *name)
@@ -353,7 +352,7 @@ int main(void)
         TEST(test_every_default_can_be_read),
         TEST(test_every_row_fits_its_field),
         TEST(test_every_range_fits_its_field),
-        TEST(test_rows_of_later_releases_read_their_keys),
+        TEST(test_views_tiers_and_exits_are_read),
         TEST(test_rows_of_later_releases_check_their_keys),
         TEST(test_stages_can_be_split_and_tiled_later),
         TEST(test_views_can_be_left_out_later),

@@ -1,6 +1,6 @@
 /*
- * The keys that no release acts on yet: exits, views and tiers. The rows that
- * lead here have READ_LATER; with that flag gone these are read.
+ * The rows of models with a view on each of several devices: who takes which,
+ * where the parts between exits run, and when an answer leaves early.
  */
 #include "config/cluster_parts.h"
 
@@ -9,49 +9,57 @@ static const struct read_row exit_rows[] = {
      .type = READ_TEXT,
      FIELD(exit, after),
      .takes = "a layer",
-     .help = "the layer whose output is looked at"},
+     .help = "the layer whose output is looked at",
+     .flags = READ_LATER},
     {.key = "at",
      .type = READ_NAME,
      FIELD(exit, at),
-     .help = "the tier that is left early"},
+     .help = "the tier that is left early",
+     .flags = READ_REQUIRED},
     {.key = "output",
      .type = READ_TEXT,
      FIELD(exit, output),
      .takes = "an output of the model",
-     .help = "the answer that leaves"},
+     .help = "the scores that leave, of as many classes as the model's first "
+             "output",
+     .flags = READ_REQUIRED},
     {.key = "confidence",
      .type = READ_REAL,
      FIELD(exit, confidence),
      .min = 0,
      .max = 1,
-     .help = "an answer at least this sure leaves"},
+     .is_set = cluster_has_rule,
+     .help = "an answer whose best class has at least this probability leaves"},
     {.key = "entropy",
      .type = READ_REAL,
      FIELD(exit, entropy),
      .min = 0,
      .max = 1,
+     .is_set = cluster_has_rule,
      .help = "an answer with a normalised entropy below this leaves"},
 };
 
 const struct read_table cluster_exit_table = {
-    TABLE("exits[]", exit_rows, "an answer taken early")};
+    TABLE("exits[]", exit_rows, "an answer taken early"),
+    .check = cluster_check_exit};
 
 static const struct read_row view_rows[] = {
     {.key = "on",
      .type = READ_NAME,
      FIELD(view, on),
-     .help = "the device that takes it",
+     .help = "the device that takes it, and computes what depends on it alone",
      .flags = READ_REQUIRED},
     {.key = "from",
      .type = READ_TEXT,
      FIELD(view, from),
      .takes = "dir:FOLDER, exec:COMMAND or v4l2:DEVICE",
      .help = "where it comes from",
-     .flags = READ_REQUIRED},
+     .flags = READ_LATER},
 };
 
 const struct read_table cluster_view_table = {
-    TABLE("views.NAME", view_rows, "an input taken by a device")};
+    TABLE("views.NAME", view_rows, "an input taken by a device"),
+    .check = cluster_check_view};
 
 static const struct read_row tier_rows[] = {
     {.key = "name",
@@ -63,7 +71,8 @@ static const struct read_row tier_rows[] = {
      .type = READ_NAME,
      FIELD(tier, on),
      .takes = "a device, or each-view",
-     .help = "where it runs",
+     .help = "where it runs; each-view, for the first one: each device "
+             "computes what depends on its own view alone",
      .flags = READ_REQUIRED},
 };
 
