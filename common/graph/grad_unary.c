@@ -2,6 +2,8 @@
  * from y: so a convolution stays fused with its activation. */
 #include "graph/grad_rule.h"
 
+#include <math.h>
+
 static const struct grad_of {
     enum op_kind kind;
     enum op_kind grad;
@@ -94,6 +96,17 @@ static void back_flat(struct grad *g, const struct op *op, int dy)
     (void)dy;
 }
 
+/* Straight through where |x| <= 1 (Hubara et al. 2016, "Binarized Neural
+ * Networks", eq. 4): so a binary layer learns, though its slope is 0. ClipGrad
+ * has no slope at its bounds, where weights are that were held to [-1, 1]. */
+static void back_sign(struct grad *g, const struct op *op, int dy)
+{
+    int in[] = {dy, op->in[0], grad_number(g, -nextafterf(1, 2)),
+                grad_number(g, nextafterf(1, 2))};
+
+    grad_add(g, op, 0, grad_op(g, OP_CLIP_GRAD, 4, in));
+}
+
 /* x P(x) with P the normal distribution's: P(x) + x p(x). */
 static void back_gelu(struct grad *g, const struct op *op, int dy)
 {
@@ -142,7 +155,7 @@ const struct grad_rule grad_unary_rules[] = {
     {OP_ERF, back_made, NULL},
     {OP_IDENTITY, back_made, NULL},
     {OP_CAST, back_cast, NULL},
-    {OP_SIGN, back_flat, NULL},
+    {OP_SIGN, back_sign, NULL},
     {OP_FLOOR, back_flat, NULL},
     {OP_CEIL, back_flat, NULL},
     {OP_ROUND, back_flat, NULL},

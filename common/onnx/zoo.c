@@ -29,7 +29,8 @@ struct row {
     struct zoo_entry e;
     const char *pictures; /* NULL: the input is no picture */
     struct zoo_map (*make)(struct zoo *z, struct zoo_map x);
-    bool is_dense; /* hidden layers, no width */
+    bool is_dense;                     /* hidden layers, no width */
+    void (*make_views)(struct zoo *z); /* instead: one part for each view */
 };
 
 #define LARGE {3, 224, 224}, 1000
@@ -39,79 +40,113 @@ static const struct row rows[] = {
     {{"alexnet", "imagenet", "one stream", LARGE, 47518376, 373.4},
      IMAGENET,
      zoo_alexnet,
-     false},
+     false,
+     NULL},
     {{"cifar10_quick", "cifar", "Caffe's", SMALL, 145578, 12.4},
      CIFAR_RAW,
      zoo_cifar10_quick,
-     false},
+     false,
+     NULL},
+    {{"ddnn", "binary", "--devices 6, 1 bit", SMALL, 109060, 2.2},
+     CIFAR,
+     NULL,
+     false,
+     zoo_ddnn_binary},
+    {{"ddnn", "float", "--devices 6", SMALL, 108990, 2.2},
+     CIFAR,
+     NULL,
+     false,
+     zoo_ddnn_float},
+    {{"ddnn", "res", "--devices 6", SMALL, 1070486, 637.2},
+     CIFAR,
+     NULL,
+     false,
+     zoo_ddnn_res},
     {{"lenet", "mnist", "Caffe's", {1, 28, 28}, 10, 431080, 2.3},
      MNIST,
      zoo_lenet,
-     false},
+     false,
+     NULL},
     {{"mlp", "numbers", "--hidden 128,64", {784, 0, 0}, 10, 109386, 0.1},
      NULL,
      zoo_mlp,
-     true},
+     true,
+     NULL},
     {{"mobilenetv2", "imagenet", "", LARGE, 3504872, 300.8},
      IMAGENET,
      zoo_mobilenetv2,
-     false},
+     false,
+     NULL},
     {{"mobilenetv2", "cifar", "", SMALL, 2296922, 91.2},
      CIFAR,
      zoo_mobilenetv2_cifar,
-     false},
+     false,
+     NULL},
     {{"parity", "numbers", "--hidden 32, tanh", {8, 0, 0}, 2, 354, 0},
      NULL,
      zoo_parity,
-     true},
+     true,
+     NULL},
     {{"resnet18", "imagenet", "", LARGE, 11689512, 1814.1},
      IMAGENET,
      zoo_resnet18,
-     false},
+     false,
+     NULL},
     {{"resnet18", "cifar", "", SMALL, 11173962, 555.4},
      CIFAR,
      zoo_resnet18_cifar,
-     false},
+     false,
+     NULL},
     {{"resnet50", "imagenet", "", LARGE, 25557032, 4089.2},
      IMAGENET,
      zoo_resnet50,
-     false},
+     false,
+     NULL},
     {{"resnet50", "cifar", "", SMALL, 23520842, 1297.8},
      CIFAR,
      zoo_resnet50_cifar,
-     false},
+     false,
+     NULL},
     {{"vgg11", "imagenet", "", LARGE, 132863336, 7609.1},
      IMAGENET,
      zoo_vgg11,
-     false},
+     false,
+     NULL},
     {{"vgg11", "cifar", "", SMALL, 9225610, 152.8},
      CIFAR,
      zoo_vgg11_cifar,
-     false},
+     false,
+     NULL},
     {{"vgg11_bn", "imagenet", "batch norm", LARGE, 132868840, 7609.1},
      IMAGENET,
      zoo_vgg11_bn,
-     false},
+     false,
+     NULL},
     {{"vgg11_bn", "cifar", "batch norm", SMALL, 9231114, 152.8},
      CIFAR,
      zoo_vgg11_bn_cifar,
-     false},
+     false,
+     NULL},
     {{"vgg16", "imagenet", "", LARGE, 138357544, 15470.3},
      IMAGENET,
      zoo_vgg16,
-     false},
+     false,
+     NULL},
     {{"vgg16", "cifar", "", SMALL, 14719818, 313.2},
      CIFAR,
      zoo_vgg16_cifar,
-     false},
+     false,
+     NULL},
     {{"vgg16_bn", "imagenet", "batch norm", LARGE, 138365992, 15470.3},
      IMAGENET,
      zoo_vgg16_bn,
-     false},
+     false,
+     NULL},
     {{"vgg16_bn", "cifar", "batch norm", SMALL, 14728266, 313.2},
      CIFAR,
      zoo_vgg16_bn_cifar,
-     false},
+     false,
+     NULL},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -144,8 +179,9 @@ int64_t zoo_parameters(const struct graph *graph)
         const struct value *v = &graph->values[i];
 
         /* No running statistics, bounds or ratios. */
-        if (v->data.blob != NULL && v->data.shape.rank > 0 &&
-            !ends_with(v->name, ".mean") && !ends_with(v->name, ".var")) {
+        if (v->data.blob != NULL && v->dtype == DTYPE_F32 &&
+            v->data.shape.rank > 0 && !ends_with(v->name, ".mean") &&
+            !ends_with(v->name, ".var")) {
             n += tensor_count(&v->data);
         }
     }
@@ -283,6 +319,68 @@ static int check_shape_options(const struct row *row,
     return 0;
 }
 
+static int check_views(const struct row *row, const struct zoo_options *options,
+                       struct err *err)
+{
+    bool has_any = options->devices != 0 || options->filters != 0 ||
+                   options->aggregators != NULL;
+
+    if (row->make_views == NULL) {
+        return has_any ? err_set(err, EDGE_EINVAL,
+                                 "%s has no devices, filters or aggregators to "
+                                 "choose; ddnn does",
+                                 row->e.name)
+                       : 0;
+    }
+    if (options->devices < 0 || options->devices > ZOO_VIEWS_MAX) {
+        return err_set(err, EDGE_EINVAL, "devices: 1 to %d", ZOO_VIEWS_MAX);
+    }
+    if (options->filters < 0 || options->filters > CHANNELS_MAX) {
+        return err_set(err, EDGE_EINVAL, "device-filters: 1 to %d",
+                       CHANNELS_MAX);
+    }
+    return options->filters != 0 && row->make_views == zoo_ddnn_res
+               ? err_set(err, EDGE_EINVAL,
+                         "form res has no filters of its devices to choose, "
+                         "but a width: --width 0.5")
+               : 0;
+}
+
+static int read_aggregators(struct zoo *z, const char *text)
+{
+    static const char *const words[] = {"mp", "ap", "cc"};
+    bool is_known[2] = {false, false};
+
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            if (strlen(text) == 5 && text[2] == '-' &&
+                strncmp(text + 3 * k, words[i], 2) == 0) {
+                is_known[k] = true;
+                z->aggregators[k] = (enum zoo_aggregator)i;
+            }
+        }
+    }
+    return is_known[0] && is_known[1]
+               ? 0
+               : err_set(z->err, EDGE_EINVAL,
+                         "aggregators: \"%.32s\" are not two of mp (max), ap "
+                         "(mean) and cc (concat), of scores and of features, "
+                         "as mp-cc",
+                         text);
+}
+
+static int set_views(struct zoo *z, const struct row *row,
+                     const struct zoo_options *options)
+{
+    if (row->make_views == NULL) {
+        return 0;
+    }
+    z->n_views = options->devices > 0 ? options->devices : 6;
+    z->filters = options->filters > 0 ? options->filters : 4;
+    return read_aggregators(
+        z, options->aggregators != NULL ? options->aggregators : "mp-cc");
+}
+
 static int check(const struct row *row, const struct zoo_options *options,
                  struct err *err)
 {
@@ -291,6 +389,7 @@ static int check(const struct row *row, const struct zoo_options *options,
     }
     int rc = check_input(row, options->input, err);
 
+    rc = rc == 0 ? check_views(row, options, err) : rc;
     return rc == 0 ? check_shape_options(row, options, err) : rc;
 }
 
@@ -321,6 +420,17 @@ static int add_mapping(struct zoo *z, const struct row *row,
     (void)snprintf(text, sizeof(text), "{size: %" PRId64 "x%" PRId64 ", %s}",
                    input[2], input[1], row->pictures);
     return graph_add_meta(z->graph, "edged.input", text);
+}
+
+static int make_views(struct zoo *z, const struct row *row,
+                      const int64_t *input)
+{
+    zoo_add_views(z, (struct zoo_map){-1, input[0], input[1], input[2]});
+    if (z->rc == 0) {
+        z->rc = add_mapping(z, row, input);
+    }
+    row->make_views(z);
+    return z->rc;
 }
 
 static struct zoo_map add_input(struct zoo *z, const struct row *row,
@@ -354,11 +464,10 @@ static struct zoo_map add_input(struct zoo *z, const struct row *row,
 
 static int make(struct zoo *z, const struct row *row, const int64_t *input)
 {
-    struct zoo_map x = add_input(z, row, input);
-
-    x = row->make(z, x);
-    if (z->rc == 0) {
-        z->rc = graph_add_output(z->graph, x.value);
+    if (row->make_views != NULL) {
+        (void)make_views(z, row, input);
+    } else {
+        zoo_output(z, row->make(z, add_input(z, row, input)));
     }
     if (z->rc == EDGE_ENOMEM) {
         return err_set(z->err, z->rc, "%s: out of memory", row->e.name);
@@ -381,6 +490,10 @@ int zoo_make(const char *name, const struct zoo_options *options,
     }
     z.classes = options->classes > 0 ? options->classes : row->e.classes;
     set_hidden(&z, row, options);
+    rc = set_views(&z, row, options);
+    if (rc < 0) {
+        return rc;
+    }
     z.graph = graph_new(name);
     if (z.graph == NULL) {
         return err_set(err, EDGE_ENOMEM, "%s: out of memory", name);

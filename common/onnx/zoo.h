@@ -4,9 +4,11 @@
  * and options, same graph, bit for bit, on every machine.
  *
  * The graph has one input "input" with an open batch N, and one output of
- * N x classes. That output is scores, never probabilities: a loss reads it as
- * it is, and `edgectl infer` makes probabilities of it (docs/decisions/0027).
- * Batch normalisations and dropouts are ops of their own.
+ * N x classes; ddnn has several of either (docs/decisions/0032). Outputs are
+ * scores, never probabilities: a loss reads them
+ * as they are, and `edgectl infer` makes probabilities of them
+ * (docs/decisions/0027). Batch normalisations and dropouts are ops of their
+ * own.
  *
  * An architecture is a function in a file zoo_*.c and a row for each of its
  * forms in zoo.c.
@@ -17,6 +19,14 @@
 #include "graph/graph.h"
 
 #define ZOO_HIDDEN_MAX 16
+#define ZOO_VIEWS_MAX 16
+
+/* How what several views gave becomes one. */
+enum zoo_aggregator {
+    ZOO_AGGREGATE_MAX,
+    ZOO_AGGREGATE_MEAN,
+    ZOO_AGGREGATE_CONCAT
+};
 
 /* What the constants are at first. */
 enum zoo_init {
@@ -41,6 +51,10 @@ struct zoo_options { /* zeroed: as published */
     int64_t input[3];  /* channels, height, width; or one length alone */
     const int *hidden; /* sizes of the hidden layers, of mlp and parity */
     size_t n_hidden;
+    /* Of ddnn: */
+    int devices;             /* each has a view, as large as `input` */
+    int64_t filters;         /* of a device's one layer */
+    const char *aggregators; /* "mp-cc": of scores, of features */
 };
 
 /* *graph is for graph_free(). EDGE_ENOENT: no such architecture or form (the

@@ -24,9 +24,8 @@ int64_t zoo_width(const struct zoo *z, int64_t channels)
 
 /* ---- layers ------------------------------------------------------------- */
 
-/* An op called `name` whose output has that name too; NULL: it failed. */
-static struct op *add_op(struct zoo *z, enum op_kind kind, const char *name,
-                         const int *in, int n_in, struct zoo_map *x)
+struct op *zoo_op(struct zoo *z, enum op_kind kind, const char *name,
+                  const int *in, int n_in, struct zoo_map *x)
 {
     int out = z->rc == 0 ? graph_add_value(z->graph, name) : -1;
     int op;
@@ -46,7 +45,7 @@ static struct op *add_op(struct zoo *z, enum op_kind kind, const char *name,
 static struct zoo_map add_plain(struct zoo *z, enum op_kind kind,
                                 const char *name, struct zoo_map x)
 {
-    (void)add_op(z, kind, name, &x.value, 1, &x);
+    (void)zoo_op(z, kind, name, &x.value, 1, &x);
     return x;
 }
 
@@ -111,10 +110,11 @@ static struct zoo_map add_conv(struct zoo *z, struct zoo_map x,
     struct op *op;
 
     in[1] = zoo_weight(z, name, shape_of(4, dims), fans, c.start);
+    in[1] = c.is_binary ? zoo_signs(z, name, in[1]) : in[1];
     if (!c.no_bias) {
         in[2] = zoo_bias(z, name, c.out, fans, c.start);
     }
-    op = add_op(z, OP_CONV, name, in, c.no_bias ? 2 : 3, &x);
+    op = zoo_op(z, OP_CONV, name, in, c.no_bias ? 2 : 3, &x);
     set_window(z, op, c.kernel, c.stride, h, w);
     if (z->rc == 0 && groups > 1) {
         z->rc = op_set_int(op, "group", groups);
@@ -154,7 +154,7 @@ struct zoo_map zoo_batch_norm(struct zoo *z, struct zoo_map x, const char *name,
     in[2] = zoo_norm_part(z, name, "bias", x.c, 0, 0, 0x1p-3);
     in[3] = zoo_norm_part(z, name, "mean", x.c, 0, 0, 0x1p-3);
     in[4] = zoo_norm_part(z, name, "var", x.c, 1, 1, 0x1p-3);
-    (void)add_op(z, OP_BATCH_NORM, name, in, 5, &x);
+    (void)zoo_op(z, OP_BATCH_NORM, name, in, 5, &x);
     return x;
 }
 
@@ -172,7 +172,7 @@ struct zoo_map zoo_relu6(struct zoo *z, struct zoo_map x, const char *name)
         in[1] = zoo_number(z, "relu6.least", 0);
         in[2] = zoo_number(z, "relu6.most", 6);
     }
-    (void)add_op(z, OP_CLIP, name, in, 3, &x);
+    (void)zoo_op(z, OP_CLIP, name, in, 3, &x);
     return x;
 }
 
@@ -186,7 +186,7 @@ static struct zoo_map add_pool(struct zoo *z, enum op_kind kind,
                                int64_t kernel, int64_t stride, struct side h,
                                struct side w)
 {
-    set_window(z, add_op(z, kind, name, &x.value, 1, &x), kernel, stride, h, w);
+    set_window(z, zoo_op(z, kind, name, &x.value, 1, &x), kernel, stride, h, w);
     return (struct zoo_map){x.value, x.c, h.out, w.out};
 }
 
@@ -243,7 +243,7 @@ struct zoo_map zoo_dropout(struct zoo *z, struct zoo_map x, const char *name)
     if (in[1] < 0) {
         in[1] = zoo_number(z, "dropout.ratio", 0.5F);
     }
-    (void)add_op(z, OP_DROPOUT, name, in, 2, &x);
+    (void)zoo_op(z, OP_DROPOUT, name, in, 2, &x);
     return x;
 }
 
@@ -258,7 +258,7 @@ struct zoo_map zoo_dense(struct zoo *z, struct zoo_map x, const char *name,
 
     in[1] = zoo_weight(z, name, shape_of(2, dims), fans, start);
     in[2] = zoo_bias(z, name, out, fans, start);
-    op = add_op(z, OP_GEMM, name, in, 3, &x);
+    op = zoo_op(z, OP_GEMM, name, in, 3, &x);
     if (op != NULL) {
         z->rc = op_set_int(op, "transB", 1);
     }
@@ -276,6 +276,6 @@ struct zoo_map zoo_add(struct zoo *z, struct zoo_map a, struct zoo_map b,
 {
     const int in[2] = {a.value, b.value};
 
-    (void)add_op(z, OP_ADD, name, in, 2, &a);
+    (void)zoo_op(z, OP_ADD, name, in, 2, &a);
     return a;
 }

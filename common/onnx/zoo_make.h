@@ -8,6 +8,13 @@
 
 #include "onnx/zoo.h"
 
+struct zoo_map { /* what flows: N x c x h x w, or N x c with h = w = 1 */
+    int value;
+    int64_t c;
+    int64_t h;
+    int64_t w;
+};
+
 struct zoo {
     struct graph *graph;
     uint64_t seed;
@@ -16,16 +23,15 @@ struct zoo {
     int64_t classes;
     const int *hidden;
     size_t n_hidden;
+    /* Of those with views: */
+    int n_views;
+    int64_t filters;
+    enum zoo_aggregator aggregators[2];
+    struct zoo_map views[ZOO_VIEWS_MAX];
+    int present;           /* value (N, views) */
     uint64_t weight_bytes; /* so far */
     int rc;                /* of the first failure */
     struct err *err;       /* its sentence */
-};
-
-struct zoo_map { /* what flows: N x c x h x w, or N x c with h = w = 1 */
-    int value;
-    int64_t c;
-    int64_t h;
-    int64_t w;
 };
 
 /* ---- zoo_fill.c: constants ---------------------------------------------- */
@@ -61,6 +67,7 @@ struct zoo_conv {
     int64_t stride;
     int64_t groups; /* 0: one */
     bool no_bias;   /* a batch normalisation follows */
+    bool is_binary; /* of its weights, the signs count */
     struct zoo_start start;
 };
 
@@ -102,6 +109,38 @@ struct zoo_map zoo_classifier(struct zoo *z, struct zoo_map x,
 struct zoo_map zoo_add(struct zoo *z, struct zoo_map a, struct zoo_map b,
                        const char *name);
 
+/* ---- zoo_views.c: one part for each of several inputs -------------------- */
+
+struct zoo_map zoo_sign(struct zoo *z, struct zoo_map x, const char *name);
+/* Without a bias; of its weights, the signs count. */
+struct zoo_map zoo_dense_binary(struct zoo *z, struct zoo_map x,
+                                const char *name, int64_t out,
+                                struct zoo_start start);
+/* The inputs input_0, ..., as large as `view`, and `present`. */
+void zoo_add_views(struct zoo *z, struct zoo_map view);
+/* What comes of a view; where it is absent 0 or, if that is above 0, less
+ * `below`. NAME.thereK. */
+struct zoo_map zoo_where_present(struct zoo *z, struct zoo_map x, int view,
+                                 const char *name, float below);
+/* Of all views, with the same shape. The mean is of those that are there. */
+struct zoo_map zoo_max_of(struct zoo *z, const struct zoo_map *x,
+                          const char *name);
+struct zoo_map zoo_mean_of(struct zoo *z, const struct zoo_map *x,
+                           const char *name);
+struct zoo_map zoo_concat_of(struct zoo *z, const struct zoo_map *x,
+                             const char *name);
+/* One more output of the model. */
+void zoo_output(struct zoo *z, struct zoo_map x);
+
+/* ---- what they are made of ----------------------------------------------- */
+
+/* An op called `name` whose output has that name too and becomes x's value;
+ * NULL: it failed. */
+struct op *zoo_op(struct zoo *z, enum op_kind kind, const char *name,
+                  const int *in, int n_in, struct zoo_map *x);
+/* The signs of a weight, which is LAYER.weight. */
+int zoo_signs(struct zoo *z, const char *layer, int weight);
+
 /* So many channels at this width: rounded, at least one. */
 int64_t zoo_width(const struct zoo *z, int64_t channels);
 
@@ -112,10 +151,15 @@ struct zoo_name {
 struct zoo_name zoo_name_of(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
-/* ---- the architectures: from the input to the output -------------------- */
+/* ---- the architectures: from the input to the output; those with views have
+ * theirs in `z` -------------------------------------------------------------
+ */
 
 struct zoo_map zoo_alexnet(struct zoo *z, struct zoo_map x);
 struct zoo_map zoo_cifar10_quick(struct zoo *z, struct zoo_map x);
+void zoo_ddnn_binary(struct zoo *z);
+void zoo_ddnn_float(struct zoo *z);
+void zoo_ddnn_res(struct zoo *z);
 struct zoo_map zoo_lenet(struct zoo *z, struct zoo_map x);
 struct zoo_map zoo_mlp(struct zoo *z, struct zoo_map x);
 struct zoo_map zoo_mobilenetv2(struct zoo *z, struct zoo_map x);

@@ -107,6 +107,13 @@ static void step_adam(struct optim *o, const struct run *r)
     }
 }
 
+static void hold(float *x, size_t n, float bound)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = fminf(fmaxf(x[i], -bound), bound);
+    }
+}
+
 bool optim_step(struct optim *o, struct params *p, double rate, double square)
 {
     float clip = clip_factor(&o->rule, square);
@@ -129,6 +136,9 @@ bool optim_step(struct optim *o, struct params *p, double rate, double square)
             step_adam(o, &r);
         } else {
             step_sgd(o, &r);
+        }
+        if (item->bound > 0) {
+            hold(r.x, r.n, item->bound);
         }
     }
     o->steps++;

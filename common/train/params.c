@@ -24,6 +24,7 @@ static bool is_learnt(const struct graph *g, const struct op *op, int input)
     case OP_CONV_TRANSPOSE:
     case OP_BLOCK_GEMM:
     case OP_GEMM: return input == 1 || input == 2;
+    case OP_SIGN: return true; /* of a weight: a binary layer's */
     case OP_RESHAPE: return input == 0 && is_kernel(g, op->out[0]);
     case OP_MATMUL: return true;
     case OP_INSTANCE_NORM:

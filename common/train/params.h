@@ -16,6 +16,7 @@ struct param {
     size_t count;
     float rate;  /* the learning rate is multiplied by it */
     float decay; /* and the weight decay by this */
+    float bound; /* each number is held within +- it; 0: it is not */
 };
 
 struct params {

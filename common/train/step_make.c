@@ -27,6 +27,26 @@ static struct step_param setting_of(const struct step_ask *ask,
     return found;
 }
 
+/* What only Sign reads would, beyond 1, learn nothing any more: its gradient
+ * is 0 there (graph/grad_unary.c). */
+static float bound_of(const struct graph *g, int value)
+{
+    float bound = 0;
+
+    for (size_t i = 0; i < g->n_ops; i++) {
+        for (int k = 0; k < g->ops[i].n_in; k++) {
+            if (g->ops[i].in[k] != value) {
+                continue;
+            }
+            if (g->ops[i].kind != OP_SIGN) {
+                return 0;
+            }
+            bound = 1;
+        }
+    }
+    return bound;
+}
+
 static int choose_params(struct train_step *s, const struct step_ask *ask,
                          struct err *err)
 {
@@ -50,6 +70,7 @@ static int choose_params(struct train_step *s, const struct step_ask *ask,
 
         s->params.items[i].rate = setting.rate;
         s->params.items[i].decay = setting.decay;
+        s->params.items[i].bound = bound_of(s->model, s->learnt[i]);
     }
     return rc == 0 ? optim_init(&s->optim, &ask->rule, s->params.n) : rc;
 }

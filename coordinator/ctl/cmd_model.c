@@ -107,6 +107,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'W': options->width = arg; return 0;
     case 'H': options->hidden = arg; return 0;
     case 'I': options->init = arg; return 0;
+    case 'V':
+        options->devices = (size_t)ctl_number(state, arg, 1, 64);
+        return 0;
+    case 'F':
+        options->filters = (size_t)ctl_number(state, arg, 1, 65536);
+        return 0;
+    case 'A': options->aggregators = arg; return 0;
     case 'o': return parse_output(options, arg, state);
     case 's':
         options->stages = (size_t)ctl_number(state, arg, 1, LIMIT_SHARDS);
@@ -159,7 +166,9 @@ static bool has_options_to_make(const struct model_options *options)
 static bool has_options_of_new(const struct model_options *options)
 {
     return options->form != NULL || options->width != NULL ||
-           options->hidden != NULL || options->init != NULL;
+           options->hidden != NULL || options->init != NULL ||
+           options->devices > 0 || options->filters > 0 ||
+           options->aggregators != NULL;
 }
 
 /* Options of one that another would silently ignore are refused. */
@@ -178,7 +187,8 @@ static int check_options(const char *name, struct model_options *options)
                      "head.");
     }
     if (!makes && has_options_of_new(options)) {
-        return usage("--form, --width, --hidden and --init are for new.");
+        return usage("--form, --width, --hidden, --init, --devices, "
+                     "--device-filters and --aggregators are for new.");
     }
     if (heads && options->classes == 0) {
         return usage("head needs --classes N.");

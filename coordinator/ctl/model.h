@@ -24,6 +24,9 @@ struct model_options {
     const char *width;  /* a number, as "0.5" */
     const char *hidden; /* sizes with commas between */
     const char *init;   /* train or random */
+    size_t devices;     /* ddnn: 0: none given, as the next */
+    size_t filters;
+    const char *aggregators; /* as "mp-cc" */
 };
 
 /* Each returns 0 or an EDGE_E* with a sentence. */

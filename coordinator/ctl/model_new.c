@@ -56,7 +56,19 @@ char *model_list(void)
 
 /* ---- options ------------------------------------------------------------- */
 
-/* `text`: CxHxW, as 3x224x224; or one length. */
+/* Height x width x channels, as 32x32x3, where it can be nothing else. */
+static void turn(int64_t *size)
+{
+    bool is_behind = (size[2] == 1 || size[2] == 3) && size[0] > 4;
+
+    if (is_behind) {
+        const int64_t turned[3] = {size[2], size[0], size[1]};
+
+        memcpy(size, turned, sizeof(turned));
+    }
+}
+
+/* `text`: CxHxW, as 3x224x224, or HxWxC; or one length. */
 static int read_size(const char *text, int64_t *size, struct err *err)
 {
     int end = 0;
@@ -64,6 +76,7 @@ static int read_size(const char *text, int64_t *size, struct err *err)
     if (sscanf(text, "%6" SCNd64 "x%6" SCNd64 "x%6" SCNd64 "%n", &size[0],
                &size[1], &size[2], &end) == 3 &&
         text[end] == '\0') {
+        turn(size);
         return size[0] != 0 ? 0
                             : err_set(err, EDGE_EINVAL, "--input: 0 channels");
     }
@@ -158,7 +171,10 @@ static int read_options(const struct model_options *options,
 
     wanted->zoo = (struct zoo_options){.seed = options->seed,
                                        .classes = (int64_t)options->classes,
-                                       .form = options->form};
+                                       .form = options->form,
+                                       .devices = (int)options->devices,
+                                       .filters = (int64_t)options->filters,
+                                       .aggregators = options->aggregators};
     rc = read_inputs(options, &wanted->zoo, err);
     if (rc == 0) {
         rc = read_width(options->width, &wanted->zoo, err);

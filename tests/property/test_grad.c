@@ -181,13 +181,20 @@ static void build_unary(struct grad_check *c)
     }
 }
 
-/* Steps by a difference do not see: their gradient is nothing. */
+/* Steps by a difference do not see: their gradient is nothing, Sign's only
+ * beyond 1 (within, tests/unit/test_step.c). */
 static void build_flat(struct grad_check *c)
 {
     int x = grad_leaf(c, GRAD_OFF, 0, DIMS(7));
-    int sign = model_op(c->graph, OP_SIGN, "sign", IN(x));
+    int two = model_f32(c->graph, "two", 2, 0, SCALAR);
+    int above = model_op(c->graph, OP_EXP, "exp", IN(x));
+    int sign;
     int cast;
 
+    above = model_op(c->graph, OP_ADD, "above", IN(above, two));
+    sign = model_op(c->graph, OP_SIGN, "sign", IN(above));
+    above = model_op(c->graph, OP_FLOOR, "floor", IN(x));
+    sign = model_op(c->graph, OP_ADD, "flat", IN(sign, above));
     cast = model_op(c->graph, OP_CAST, "cast", IN(x));
     model_set_int(c->graph, "to", 1);
     done(c, model_op(c->graph, OP_MUL, "y", IN(sign, cast)));

@@ -140,6 +140,22 @@ static void test_a_norm_is_held(void **state)
     optim_deinit(&o);
 }
 
+static void test_a_bound_holds_each_number(void **state)
+{
+    struct optim_rule rule = optim_rule_of(OPTIM_SGD);
+    struct optim o;
+
+    (void)state;
+    assert_int_equal(optim_init(&o, &rule, params.n), 0);
+    params.items[0].bound = 1;
+    assert_true(step(&o, 1, -0.5F));
+    assert_is(params.values[0], 1);
+    assert_is(params.values[3], 4); /* it is another parameter's */
+    assert_true(step(&o, 10, 0.5F));
+    assert_is(params.values[0], -1);
+    optim_deinit(&o);
+}
+
 static void test_what_is_no_number_is_skipped(void **state)
 {
     struct optim_rule rule = optim_rule_of(OPTIM_ADAM);
@@ -167,6 +183,7 @@ int main(void)
         T(test_adam),
         T(test_rates_and_decays_of_their_own),
         T(test_a_norm_is_held),
+        T(test_a_bound_holds_each_number),
         T(test_what_is_no_number_is_skipped),
     };
 

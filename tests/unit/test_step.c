@@ -452,6 +452,67 @@ static void test_sizes_come_and_go(void **state)
     graph_free(model);
 }
 
+/* ---- binary layers --------------------------------------------------------
+ */
+
+static struct graph *binary_model(void)
+{
+    struct graph *g = graph_new("binary");
+    int x = model_input(g, "x", DTYPE_F32, 2, (const int64_t[]){-1, 2});
+    int w = model_f32(g, "w", -1, 0.75F, DIMS(2, 2)); /* -1 -.25 .5 1.25 */
+    int signs = model_op(g, OP_SIGN, "signs", IN(w));
+    int scores = model_op(g, OP_GEMM, "scores", IN(x, signs));
+
+    model_set_int(g, "transB", 1);
+    model_output(g, scores);
+    assert_int_equal(infer_bind_batch(g, 1, NULL), 0);
+    assert_int_equal(infer_graph(g, NULL), 0);
+    return g;
+}
+
+/* Signs are what is computed with, numbers what learns: each by the gradient
+ * of its sign, unless it is beyond 1, where it learns nothing and is held. */
+static void test_signs_learn_straight_through(void **state)
+{
+    struct step_loss loss = {"scores", 1};
+    struct step_ask ask = {.batch = 1,
+                           .slots = 1,
+                           .losses = &loss,
+                           .n_losses = 1,
+                           .rule = optim_rule_of(OPTIM_SGD)};
+    float in[2] = {0.5F, 0.25F};
+    int64_t label[1] = {1};
+    float out[2];
+    float mean;
+    /* Scores -.75 and .75; p1 = 1 / (1 + e^-1.5), so the gradient of scores is
+     * 1 - p1 and p1 - 1. */
+    const float g = 1 - 0.817574476F;
+    const float wanted[4] = {-1, -0.25F - 0.25F * g, 0.5F + 0.5F * g, 1};
+    const struct tensor x = {
+        .dtype = DTYPE_F32, .shape = {.rank = 2, .dims = {1, 2}}, .data = in};
+    const struct tensor labels = {
+        .dtype = DTYPE_I64, .shape = {.rank = 1, .dims = {1}}, .data = label};
+    struct tensor y = x;
+    const struct step_data data = {&x, &labels, NULL, &y};
+    struct graph *model = binary_model();
+    struct train_step *step = NULL;
+
+    (void)state;
+    y.data = out;
+    assert_int_equal(step_new(model, &ask, &step, NULL), 0);
+    assert_int_equal(step_params(step)->n, 4);
+    assert_int_equal(step_forward(step, 0, &data, &mean, NULL), 0);
+    assert_float_equal(out[0], -0.75F, 0);
+    assert_int_equal(step_backward(step, 0, NULL, NULL, NULL), 0);
+    step_end(step, 1);
+    assert_true(step_apply(step, 1, step_square(step)));
+    for (size_t i = 0; i < 4; i++) {
+        assert_float_equal(step_params(step)->values[i], wanted[i], 1e-6);
+    }
+    step_free(step);
+    graph_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_sizes_come_and_go),
+        cmocka_unit_test(test_signs_learn_straight_through),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,17 +174,48 @@ static void a_seed_changes_the_weights(void **state)
     graph_free(b);
 }
 
+#define INPUTS_MAX (ZOO_VIEWS_MAX + 1)
+
+static void make_inputs(const struct graph *g, struct tensor *in)
+{
+    assert_true(g->n_inputs <= INPUTS_MAX);
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        struct shape shape = g->values[g->inputs[i]].shape;
+
+        shape.dims[0] = 1;
+        assert_int_equal(tensor_init(&in[i], DTYPE_F32, &shape), 0);
+    }
+}
+
+/* `k`: which of several. What is so small says who is there: all. */
+static void fill(struct tensor *in, int k)
+{
+    float *x = in->data;
+
+    for (int64_t i = 0; i < tensor_count(in); i++) {
+        x[i] = in->shape.rank == 2 && tensor_count(in) <= ZOO_VIEWS_MAX &&
+                       tensor_count(in) != 8 /* of parity */
+                   ? 1
+                   : (float)((i * 7 + k * i * i) % 101) / 50.0F - 1.0F;
+    }
+}
+
+static void drop(struct tensor *tensors, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        tensor_deinit(&tensors[i]);
+    }
+}
+
 /* Numbers of ordinary size come out, others for other inputs. */
 static void run_once(const struct zoo_entry *e, enum zoo_init init)
 {
     struct zoo_options options = {.seed = 3, .init = init, .form = e->form};
     struct graph *g;
-    struct tensor in = {.blob = NULL};
-    struct tensor out[2];
-    struct shape shape;
+    struct tensor in[INPUTS_MAX];
+    struct tensor out[2][RUN_GRAPH_PORTS];
     double most = 0;
     struct err err;
-    float *x;
 
     if (e->parameters > 1000000) { /* quicker */
         options.width = 0.25;
@@ -195,27 +226,26 @@ static void run_once(const struct zoo_entry *e, enum zoo_init init)
     g = make(e->name, options);
     assert_int_equal(infer_bind_batch(g, 1, &err), 0);
     assert_int_equal(infer_graph(g, &err), 0);
-    shape = g->values[g->inputs[0]].shape;
-    assert_int_equal(tensor_init(&in, DTYPE_F32, &shape), 0);
-    x = in.data;
+    make_inputs(g, in);
     for (int k = 0; k < 2; k++) {
-        for (int64_t i = 0; i < tensor_count(&in); i++) {
-            x[i] = (float)((i * 7 + k * i * i) % 101) / 50.0f - 1.0f;
+        for (size_t p = 0; p < g->n_inputs; p++) {
+            fill(&in[p], k);
         }
-        run_graph(g, &in, &out[k]);
-        assert_int_equal(tensor_count(&out[k]), e->classes);
+        run_graph(g, in, out[k]);
+        assert_int_equal(tensor_count(&out[k][0]), e->classes);
         for (int64_t i = 0; i < e->classes; i++) {
-            most = fmax(most, fabs(tensor_get(&out[k], i)));
+            most = fmax(most, fabs(tensor_get(&out[k][0], i)));
         }
     }
     if (!(most > 1e-4 && most < 1e3)) {
         fail_msg("%s, %s, init %d: up to %g", e->name, e->form, (int)init,
                  most);
     }
-    assert_memory_not_equal(out[0].data, out[1].data, tensor_bytes(&out[0]));
-    tensor_deinit(&out[0]);
-    tensor_deinit(&out[1]);
-    tensor_deinit(&in);
+    assert_memory_not_equal(out[0][0].data, out[1][0].data,
+                            tensor_bytes(&out[0][0]));
+    drop(out[0], g->n_outputs);
+    drop(out[1], g->n_outputs);
+    drop(in, g->n_inputs);
     graph_free(g);
 }
 
@@ -292,6 +322,12 @@ static void refused(void **state)
         {"resnet50", {.input = {3, 0, 224}}, EDGE_EINVAL, "3x224x224"},
         {"resnet50", {.input = {3, 224, 5000}}, EDGE_EINVAL, "3x224x224"},
         {"resnet50", {.classes = 65537}, EDGE_EINVAL, "classes"},
+        {"resnet50", {.devices = 2}, EDGE_EINVAL, "ddnn does"},
+        {"ddnn", {.devices = 17}, EDGE_EINVAL, "1 to 16"},
+        {"ddnn", {.filters = 2000}, EDGE_EINVAL, "1 to 1024"},
+        {"ddnn", {.form = "res", .filters = 2}, EDGE_EINVAL, "--width"},
+        {"ddnn", {.aggregators = "mp-xx"}, EDGE_EINVAL, "\"mp-xx\""},
+        {"ddnn", {.aggregators = "mp"}, EDGE_EINVAL, "as mp-cc"},
         {"resnet50", {.classes = -1}, EDGE_EINVAL, "classes"},
     };
 
@@ -306,6 +342,84 @@ static void refused(void **state)
             fail_msg("%s: %s", rows[i].name, err.text);
         }
         assert_null(graph);
+    }
+}
+
+/* ---- views ----------------------------------------------------------------
+ */
+
+/* The first two outputs, with view 1 there or not, as picture `k`. */
+static void run_views(const struct graph *g, bool is_there, int k,
+                      struct tensor *out)
+{
+    struct tensor in[INPUTS_MAX];
+    float *present;
+
+    make_inputs(g, in);
+    for (size_t i = 0; i + 1 < g->n_inputs; i++) {
+        fill(&in[i], i == 1 ? k : 3 + (int)i);
+    }
+    present = in[g->n_inputs - 1].data;
+    for (size_t i = 0; i + 1 < g->n_inputs; i++) {
+        present[i] = i != 1 || is_there ? 1 : 0;
+    }
+    run_graph(g, in, out);
+    drop(in, g->n_inputs);
+}
+
+static bool differ(const struct tensor *a, const struct tensor *b)
+{
+    return memcmp(a->data, b->data, tensor_bytes(a)) != 0;
+}
+
+/* Whatever aggregates: of a view that is not there nothing counts, and of one
+ * that is, something does, at either exit. (The highest of random bits is 1,
+ * whoever is there: it is not asked of those.) */
+static void absent_views_count_for_nothing(const char *form,
+                                           const char *aggregators)
+{
+    const struct zoo_options options = {.seed = 5,
+                                        .form = form,
+                                        .init = ZOO_INIT_RANDOM,
+                                        .width = 0.25,
+                                        .devices = 3,
+                                        .input = {1, 16, 10},
+                                        .aggregators = aggregators};
+    struct graph *g = make("ddnn", options);
+    struct tensor out[4][RUN_GRAPH_PORTS];
+
+    assert_int_equal(infer_bind_batch(g, 1, NULL), 0);
+    assert_int_equal(infer_graph(g, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        run_views(g, i < 2, i % 2, out[i]);
+    }
+    for (int exit = 0; exit < 2; exit++) {
+        bool counts = differ(&out[0][exit], &out[1][exit]) &&
+                      differ(&out[0][exit], &out[2][exit]);
+
+        if (differ(&out[2][exit], &out[3][exit]) ||
+            (!counts && strcmp(form, "binary") != 0)) {
+            fail_msg("%s, %s, exit %d", form, aggregators, exit);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        drop(out[i], g->n_outputs);
+    }
+    graph_free(g);
+}
+
+static void aggregators_know_who_is_there(void **state)
+{
+    static const char *const forms[] = {"binary", "float", "res"};
+    static const char *const names[] = {"mp", "ap", "cc"};
+
+    (void)state;
+    for (int i = 0; i < 27; i++) {
+        char text[8];
+
+        (void)snprintf(text, sizeof(text), "%s-%s", names[i / 3 % 3],
+                       names[i % 3]);
+        absent_views_count_for_nothing(forms[i / 9], text);
     }
 }
 
@@ -339,6 +453,7 @@ int main(void)
         cmocka_unit_test(all_of_them_run),
         cmocka_unit_test(pictures_are_described),
         cmocka_unit_test(refused),
+        cmocka_unit_test(aggregators_know_who_is_there),
         cmocka_unit_test(survives_no_memory),
     };
 
