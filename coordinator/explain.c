@@ -33,11 +33,48 @@ static const char *layer(const struct explain *e, int position)
     return e->graph->ops[e->order[position]].name;
 }
 
+/* The shard of a stage that is not cut. */
+static const Edged__Shard *shard_of(const struct explain *e, size_t stage)
+{
+    for (size_t i = 0; i < e->spec->n_shards; i++) {
+        if (e->spec->texts[i]->stage == stage) {
+            return e->spec->shards[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_tiers(const struct explain *e)
+{
+    return e->cluster->n_views > 0;
+}
+
 static char *stage_name(const struct explain *e, size_t i, bool is_best)
 {
+    const Edged__Shard *shard = is_best && has_tiers(e) ? shard_of(e, i) : NULL;
+
+    if (shard != NULL) {
+        return mem_strdup(shard->name);
+    }
     return is_best && e->cluster->n_stages > i
                ? mem_strdup(e->cluster->stages[i].name)
                : mem_printf("s%zu", i);
+}
+
+/* When an answer leaves at a tier. */
+static char *exit_text(const struct explain *e, size_t i, bool is_best)
+{
+    const Edged__Shard *shard = is_best && has_tiers(e) ? shard_of(e, i) : NULL;
+    const Edged__Exit *exit = shard != NULL ? shard->exit : NULL;
+
+    if (exit == NULL) {
+        return mem_strdup("");
+    }
+    return exit->by_entropy
+               ? mem_printf("%s, entropy below %g",
+                            shard->outputs[exit->port]->name, exit->below)
+               : mem_printf("%s, confidence from %g",
+                            shard->outputs[exit->port]->name, 1 - exit->below);
 }
 
 static int fill_nodes(const struct explain *e, const struct choice_stage *s,
@@ -94,7 +131,9 @@ static int fill_parts(const struct explain *e, const struct choice *choice,
         shape->stages[i] = part;
         shape->n_stages = i + 1;
         part->name = stage_name(e, i, is_best);
-        if (part->name == NULL || fill_part(e, &choice->stages[i], part) < 0) {
+        part->exit = exit_text(e, i, is_best);
+        if (part->name == NULL || part->exit == NULL ||
+            fill_part(e, &choice->stages[i], part) < 0) {
             return EDGE_ENOMEM;
         }
     }
@@ -143,7 +182,8 @@ static Edged__PlanShape *describe(const struct explain *e,
         return NULL;
     }
     edged__plan_shape__init(shape);
-    shape->shape = mem_strdup(choice_shape_name(kind));
+    shape->shape = mem_strdup(
+        is_best && has_tiers(e) ? "views and tiers" : choice_shape_name(kind));
     shape->why = mem_strdup(why);
     shape->possible = choice != NULL;
     if (choice != NULL) {

@@ -2,7 +2,7 @@
  * The golden input: a seeded input of the model and what one process makes
  * of it. A new epoch serves nobody before it gives that answer.
  */
-#include "coordinator/parts.h"
+#include "coordinator/plan_job.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -113,12 +113,13 @@ static double distance(const struct tensor *a, const struct tensor *b)
 /* What codecs on links make of it instead. */
 static int code_outputs(struct chain *chain, const struct tensor *inputs,
                         size_t n_inputs, struct tensor *outputs,
-                        Edged__Placement *spec, struct err *err)
+                        size_t n_outputs, Edged__Placement *spec,
+                        struct err *err)
 {
-    struct tensor *coded = mem_array(struct tensor, spec->n_outputs);
-    int rc = coded == NULL ? err_set(err, EDGE_ENOMEM, "out of memory")
-                           : chain_run(chain, inputs, n_inputs, coded,
-                                       spec->n_outputs, err);
+    struct tensor *coded = mem_array(struct tensor, n_outputs);
+    int rc = coded == NULL
+                 ? err_set(err, EDGE_ENOMEM, "out of memory")
+                 : chain_run(chain, inputs, n_inputs, coded, n_outputs, err);
 
     for (size_t i = 0; rc == 0 && i < spec->n_outputs; i++) {
         struct tensor exact = outputs[i];
@@ -128,13 +129,14 @@ static int code_outputs(struct chain *chain, const struct tensor *inputs,
         outputs[i] = coded[i];
         coded[i] = exact;
     }
-    golden_free(coded, spec->n_outputs);
+    golden_free(coded, n_outputs);
     return rc;
 }
 
-int golden_make(struct store *store, const struct graph *model,
+int golden_make(const struct working *w, const struct graph *model,
                 struct chain *chain, Edged__Placement *spec, struct err *err)
 {
+    struct store *store = w->job->store;
     struct tensor *inputs = mem_array(struct tensor, model->n_inputs);
     struct tensor *outputs = mem_array(struct tensor, model->n_outputs);
     struct plan *plan = NULL;
@@ -152,20 +154,24 @@ int golden_make(struct store *store, const struct graph *model,
     if (rc < 0) {
         goto out;
     }
+    for (size_t i = 0; i < model->n_inputs; i++) {
+        plan_tiers_fill(w, i, &inputs[i]);
+    }
     rc = plan_run(plan, inputs, outputs);
     if (rc < 0) {
         (void)err_set(err, rc, "golden input: the model refused it");
         goto out;
     }
     if (chain != NULL) {
-        rc = code_outputs(chain, inputs, model->n_inputs, outputs, spec, err);
+        rc = code_outputs(chain, inputs, model->n_inputs, outputs,
+                          model->n_outputs, spec, err);
         if (rc < 0) {
             goto out;
         }
     }
-    rc = keep(store, inputs, model->n_inputs, &spec->golden_input, err);
+    rc = keep(store, inputs, spec->n_inputs, &spec->golden_input, err);
     if (rc == 0) {
-        rc = keep(store, outputs, model->n_outputs, &spec->golden_output, err);
+        rc = keep(store, outputs, spec->n_outputs, &spec->golden_output, err);
     }
 out:
     plan_free(plan);

@@ -83,7 +83,8 @@ int shards_describe(struct store *store, const struct graph *model,
 struct chain;
 struct rng;
 void golden_fill(struct tensor *t, struct rng *rng);
-int golden_make(struct store *store, const struct graph *model,
+struct working;
+int golden_make(const struct working *w, const struct graph *model,
                 struct chain *chain, Edged__Placement *spec, struct err *err);
 /* The tensors of a golden blob; *tensors is for golden_free(). */
 int golden_read(struct store *store, const Edged__BlobRef *ref,

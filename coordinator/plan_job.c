@@ -111,7 +111,7 @@ static int make_golden(const struct working *w, Edged__Placement *spec,
     int rc = w->is_coded ? plan_chain(w, &chain, err) : 0;
 
     if (rc == 0) {
-        rc = golden_make(w->job->store, model, chain, spec, err);
+        rc = golden_make(w, model, chain, spec, err);
     }
     chain_free(chain);
     return rc;
@@ -165,12 +165,14 @@ static int work_out(struct working *w, Edged__Placement *spec, struct err *err)
 {
     int rc;
 
-    if (w->job->cluster->n_views > 0) {
-        return err_set(err, EDGE_EUNSUPPORTED,
-                       "\"views\" cannot be deployed by this version of edged "
-                       "yet");
-    }
     rc = plan_read_model(w->job, &w->graph, &spec->input, err);
+    if (rc == 0 && w->job->cluster->n_views > 0) {
+        rc = w->job->state != NULL
+                 ? err_set(err, EDGE_EUNSUPPORTED,
+                           "\"views\" can be planned, but not deployed by "
+                           "this version of edged yet")
+                 : plan_tiers_arrange(w, spec, err);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -184,6 +186,9 @@ static int work_out(struct working *w, Edged__Placement *spec, struct err *err)
     }
     if (rc == 0 && plan_places(w, spec) < 0) {
         rc = err_set(err, EDGE_ENOMEM, "out of memory");
+    }
+    if (rc == 0 && w->has_tiers) {
+        plan_tiers_places(w, spec);
     }
     if (rc == 0) {
         predict(w->job);

@@ -9,6 +9,7 @@
 #include "coordinator/parts.h"
 #include "coordinator/plan/pieces.h"
 #include "coordinator/plan/search.h"
+#include "coordinator/plan/tiers.h"
 
 struct shard_place {      /* where a shard is */
     uint64_t needs_bytes; /* measured */
@@ -29,6 +30,8 @@ struct working { /* released at the end of the job */
     struct codec *codecs;    /* one for each link of the parts */
     bool is_coded;           /* some of them round */
     bool is_lossy;           /* another answer than the model's */
+    struct tiers tiers;
+    bool has_tiers; /* the model has views; the graph is in their order */
 };
 
 /* plan_job.c: the model as it was sent, with nothing but that. Off the loop. */
@@ -43,6 +46,23 @@ int plan_profile(struct plan_job *job, size_t n_ops, struct profile *profile);
 /* plan_stages.c: where the model may be cut; the plan, in job->choices. */
 int plan_points(struct working *w, struct err *err);
 int plan_stages(struct working *w, struct err *err);
+
+/* plan_tiers.c: of a model with views, the graph in the order of its tiers, and
+ * the stages that they are. */
+int plan_tiers_arrange(struct working *w, Edged__Placement *spec,
+                       struct err *err);
+int plan_tiers_choose(struct working *w, struct err *err);
+/* Its name, for mem_free(). */
+char *plan_tiers_name(const struct working *w, size_t stage);
+/* The graph's input that says which views there are, and that nobody sends. */
+bool plan_tiers_is_present(const struct working *w, size_t input);
+/* All are there, if it is that input. */
+void plan_tiers_fill(const struct working *w, size_t input,
+                     const struct tensor *t);
+/* What the placement says of exits, and of who waits for whom; then where. */
+int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
+                        struct err *err);
+void plan_tiers_places(const struct working *w, Edged__Placement *spec);
 
 /* plan_shards.c: the shards, and what the placement says of them. */
 int plan_shards(struct working *w, Edged__Placement *spec, struct err *err);

@@ -32,7 +32,10 @@ bool plan_links_may_code(const struct working *w, const struct part_link *link)
     bool is_own = is_within(w, link) &&
                   w->pieces[link->from].index == w->pieces[link->to].index;
 
-    return link->to != PARTS_OUTSIDE && !is_own &&
+    bool is_sent = link->from != PARTS_OUTSIDE ||
+                   !plan_tiers_is_present(w, (size_t)link->from_port);
+
+    return link->to != PARTS_OUTSIDE && !is_own && is_sent &&
            plan_links_value(w, link)->dtype == DTYPE_F32;
 }
 

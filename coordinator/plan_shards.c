@@ -125,7 +125,8 @@ static int cut_model(struct working *w, struct err *err)
         w->is_lossy = w->is_lossy || (stages[i].kind == PIECES_TILE &&
                                       stages[i].halo == TILE_NONE);
     }
-    rc = is_cut ? cut_pieces(w, stages, err) : cut_whole(w, err);
+    rc =
+        is_cut || w->has_tiers ? cut_pieces(w, stages, err) : cut_whole(w, err);
     mem_free(stages);
     return rc;
 }
@@ -137,7 +138,8 @@ static char *name_of(const struct working *w, size_t i)
 {
     const struct piece *p = &w->pieces[i];
     const struct cluster_stage *from = written(w, p->stage);
-    char *stage = from != NULL && from->name != NULL
+    char *stage = w->has_tiers ? plan_tiers_name(w, p->stage)
+                  : from != NULL && from->name != NULL
                       ? mem_strdup(from->name)
                       : mem_printf("s%zu", p->stage);
     char *name = NULL;
@@ -217,6 +219,9 @@ int plan_shards(struct working *w, Edged__Placement *spec, struct err *err)
 
     if (rc == 0) {
         rc = shards_describe(w->job->store, w->graph, &w->parts, spec, err);
+    }
+    if (rc == 0 && w->has_tiers) {
+        rc = plan_tiers_describe(w, spec, err);
     }
     if (rc < 0) {
         return rc;

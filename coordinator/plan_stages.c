@@ -30,6 +30,9 @@ int plan_stages(struct working *w, struct err *err)
     struct err why; /* what cannot be reckoned with does not stay */
     int rc = 0;
 
+    if (w->has_tiers) {
+        return plan_tiers_choose(w, err);
+    }
     if (plan_drift_may_stay(w)) {
         rc = plan_drift_now(w, &now, &why);
         how.stays = rc == 0 ? &now : NULL;

@@ -63,9 +63,10 @@ static void take_picture(const struct plan_trial *t, size_t k,
     memcpy(to->data, t->pictures->data + k * n / t->n_inputs * bytes, bytes);
 }
 
-static int fill_inputs(struct plan_trial *t, const struct graph *graph,
+static int fill_inputs(struct plan_trial *t, const struct working *w,
                        struct err *err)
 {
+    const struct graph *graph = w->graph;
     struct rng rng;
 
     rng_init(&rng, SEED);
@@ -80,6 +81,7 @@ static int fill_inputs(struct plan_trial *t, const struct graph *graph,
             take_picture(t, i, to);
         } else {
             golden_fill(to, &rng);
+            plan_tiers_fill(w, i % t->n_ports, to);
         }
     }
     return 0;
@@ -104,7 +106,7 @@ int plan_trial_init(struct plan_trial *t, const struct working *w,
     if (t->inputs == NULL) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
-    rc = fill_inputs(t, w->graph, err);
+    rc = fill_inputs(t, w, err);
     return rc < 0 ? rc : plan_chain(w, &t->chain, err);
 }
 

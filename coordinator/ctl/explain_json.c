@@ -12,13 +12,13 @@ static json_t *part_json(const Edged__PlanPart *part)
     for (size_t i = 0; i < part->n_nodes; i++) {
         (void)json_array_append_new(nodes, json_string(part->nodes[i]));
     }
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:o,s:f,s:f,s:f,s:f}",
-                     "name", part->name, "first", part->first, "last",
-                     part->last, "kind", part->kind, "axis", part->axis, "halo",
-                     part->halo, "rows", (int)part->rows, "columns",
-                     (int)part->columns, "nodes", nodes, "compute_ms",
-                     part->compute_ms, "busy_ms", part->busy_ms, "in_bytes",
-                     part->in_bytes, "inner_bytes", part->inner_bytes);
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:o,s:f,s:f,s:f,s:f,s:s}", "name",
+        part->name, "first", part->first, "last", part->last, "kind",
+        part->kind, "axis", part->axis, "halo", part->halo, "rows",
+        (int)part->rows, "columns", (int)part->columns, "nodes", nodes,
+        "compute_ms", part->compute_ms, "busy_ms", part->busy_ms, "in_bytes",
+        part->in_bytes, "inner_bytes", part->inner_bytes, "exit", part->exit);
 }
 
 static json_t *shape_json(const Edged__PlanShape *shape)

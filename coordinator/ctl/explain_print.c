@@ -132,6 +132,12 @@ void explain_print(const struct ctl *ctl, const Edged__PlanExplain *explain)
                      ? best->stages[best->slowest]->name
                      : "-");
     print_stages(ctl, best);
+    for (size_t i = 0; i < best->n_stages; i++) {
+        if (best->stages[i]->exit[0] != '\0') {
+            (void)printf("exit at %s: %s\n", best->stages[i]->name,
+                         best->stages[i]->exit);
+        }
+    }
     for (size_t i = 0; i < explain->n_others; i++) {
         print_other(ctl, explain->others[i]);
     }

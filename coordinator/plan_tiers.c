@@ -1,0 +1,296 @@
+/*
+ * A job whose model has views: stages as tiers.h finds them, and what the
+ * placement says of views, exits and who waits for what.
+ */
+#include "coordinator/plan_job.h"
+
+#include "base/mem.h"
+#include "wire/convert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MEASURED "edged.views.measured"
+#define MEASURED_MAX 16384 /* bytes of it */
+/* Without a `deadline`: who gathers goes on after so long. */
+#define GATHER_MS 2000
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, EDGE_ENOMEM, "out of memory");
+}
+
+/* ---- the stages ---------------------------------------------------------- */
+
+int plan_tiers_arrange(struct working *w, Edged__Placement *spec,
+                       struct err *err)
+{
+    const char *measured = graph_meta(w->graph, MEASURED);
+    int rc = tiers_arrange(w->graph, w->job->cluster, &w->tiers, err);
+
+    w->has_tiers = rc == 0;
+    if (rc == 0 && measured != NULL && strlen(measured) <= MEASURED_MAX) {
+        mem_free(spec->view_accuracy);
+        spec->view_accuracy = mem_strdup(measured);
+        rc = spec->view_accuracy == NULL ? no_memory(err) : 0;
+    }
+    return rc < 0 ? err_wrap(err, rc, "%s", w->job->model_name) : 0;
+}
+
+/* Views are computed beside each other: the longest counts. */
+static void take_parallel(const struct working *w, struct choice *choice)
+{
+    double sum = 0;
+    double most = 0;
+
+    for (size_t i = 0; i < w->tiers.n_views; i++) {
+        double s = choice->stages[i].compute_s;
+
+        sum += s;
+        most = s > most ? s : most;
+    }
+    if (choice->latency_s > sum - most) {
+        choice->latency_s -= sum - most;
+    }
+}
+
+int plan_tiers_choose(struct working *w, struct err *err)
+{
+    struct choices *choices = &w->job->choices;
+    int rc;
+
+    choices_deinit(choices);
+    *choices = (struct choices){.shape = CHOICE_PIPELINE};
+    rc = tiers_choice(&w->tiers, w->job->cluster, w->graph, &w->profile,
+                      &choices->best, err);
+    rc = rc == 0 ? cost_choice(&w->model, &choices->best, err) : rc;
+    if (rc == 0) {
+        take_parallel(w, &choices->best);
+    }
+    return rc;
+}
+
+bool plan_tiers_is_present(const struct working *w, size_t input)
+{
+    return w->has_tiers && w->tiers.has_present && input == w->tiers.n_views;
+}
+
+void plan_tiers_fill(const struct working *w, size_t input,
+                     const struct tensor *t)
+{
+    float *values = t->data;
+
+    if (plan_tiers_is_present(w, input)) {
+        for (int64_t i = 0; i < tensor_count(t); i++) {
+            values[i] = 1;
+        }
+    }
+}
+
+char *plan_tiers_name(const struct working *w, size_t stage)
+{
+    int view = tiers_view(&w->tiers, stage);
+    const char *name =
+        view >= 0 ? w->graph->values[w->graph->inputs[view]].name
+                  : w->job->cluster->tiers[stage - w->tiers.n_views + 1].name;
+
+    for (size_t t = 1; view >= 0 && t < w->job->cluster->n_tiers; t++) {
+        if (strcmp(name, w->job->cluster->tiers[t].name) == 0) {
+            return mem_printf("s%zu", stage); /* told apart from that tier */
+        }
+    }
+    return convert_name_ok(name) ? mem_strdup(name) : mem_printf("s%zu", stage);
+}
+
+/* ---- the gateway's side -------------------------------------------------- */
+
+static void drop_port(Edged__Port **ports, size_t *n)
+{
+    edged__port__free_unpacked(ports[--*n], NULL);
+}
+
+/* Nobody sends `present`; and the gateway has one output, whoever answers. */
+static void trim_gateway(const struct working *w, Edged__Placement *spec)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < spec->n_entries; i++) {
+        Edged__Link *link = spec->entries[i];
+
+        if (link->port < w->tiers.n_views) {
+            spec->entries[n++] = link;
+        } else {
+            edged__link__free_unpacked(link, NULL);
+        }
+    }
+    spec->n_entries = n;
+    while (spec->n_inputs > w->tiers.n_views) {
+        drop_port(spec->inputs, &spec->n_inputs);
+    }
+    while (spec->n_outputs > 1) {
+        drop_port(spec->outputs, &spec->n_outputs);
+    }
+    spec->may_lack = w->tiers.has_present;
+}
+
+/* ---- a shard's ----------------------------------------------------------- */
+
+static uint32_t deadline_ms(const struct working *w)
+{
+    uint32_t ms = w->job->cluster->deadline_ms;
+
+    return ms > 0 ? ms : GATHER_MS;
+}
+
+static const char *device_of(const struct working *w, int shard)
+{
+    const struct choice_stage *stage =
+        &w->job->choices.best.stages[w->pieces[shard].stage];
+
+    return w->job->devices[stage->devices[0]].name;
+}
+
+/* What each input of shard i is of. */
+static int fill_sources(const struct working *w, size_t i,
+                        Edged__Gather *gather)
+{
+    for (size_t k = 0; k < w->parts.n_links; k++) {
+        const struct part_link *link = &w->parts.links[k];
+        int view;
+
+        if (link->to != (int)i) {
+            continue;
+        }
+        if (link->from == PARTS_OUTSIDE) {
+            gather->present = (uint32_t)link->to_port + 1;
+            continue;
+        }
+        view = tiers_view(&w->tiers, w->pieces[link->from].stage);
+        gather->views[link->to_port] = (uint32_t)(view + 1);
+        mem_free(gather->nodes[link->to_port]);
+        gather->nodes[link->to_port] =
+            mem_strdup(view >= 0 ? device_of(w, link->from) : "");
+        if (gather->nodes[link->to_port] == NULL) {
+            return EDGE_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* The shard of a tier that may lack views. */
+static int set_gather(const struct working *w, size_t i, Edged__Shard *shard)
+{
+    Edged__Gather *gather = mem_new(Edged__Gather);
+
+    if (gather == NULL) {
+        return EDGE_ENOMEM;
+    }
+    edged__gather__init(gather);
+    shard->gather = gather;
+    gather->views_in_all = (uint32_t)w->tiers.n_views;
+    gather->deadline_ms = deadline_ms(w);
+    gather->views = mem_array(uint32_t, shard->n_inputs);
+    gather->nodes = mem_array(char *, shard->n_inputs);
+    if (gather->views == NULL || gather->nodes == NULL) {
+        return EDGE_ENOMEM;
+    }
+    gather->n_views = shard->n_inputs;
+    for (size_t k = 0; k < shard->n_inputs; k++) {
+        gather->nodes[k] = mem_strdup("");
+        if (gather->nodes[k] == NULL) {
+            return EDGE_ENOMEM;
+        }
+        gather->n_nodes = k + 1;
+    }
+    return fill_sources(w, i, gather);
+}
+
+static int set_exit(const struct working *w, size_t i, Edged__Shard *shard)
+{
+    size_t stage = w->pieces[i].stage;
+    int number = tiers_exit_number(&w->tiers, stage);
+    const struct cluster_exit *from;
+    Edged__Exit *exit;
+
+    if (number == 0) {
+        return 0;
+    }
+    exit = mem_new(Edged__Exit);
+    if (exit == NULL) {
+        return EDGE_ENOMEM;
+    }
+    edged__exit__init(exit);
+    shard->exit = exit;
+    from = &w->job->cluster->exits[w->tiers.exits[stage]];
+    exit->number = (uint32_t)number;
+    exit->by_entropy = from->by_entropy;
+    exit->below = from->by_entropy ? from->entropy : 1 - from->confidence;
+    exit->name = mem_strdup(from->at);
+    for (size_t k = 0; k < shard->n_links; k++) {
+        exit->port =
+            shard->links[k]->to_shard == 0 ? shard->links[k]->port : exit->port;
+    }
+    return exit->name == NULL ? EDGE_ENOMEM : 0;
+}
+
+static int set_links(const struct working *w, size_t i, const size_t *stages,
+                     Edged__Shard *shard)
+{
+    uint32_t most = 0;
+
+    for (size_t k = 0; k < shard->n_links; k++) {
+        Edged__Link *link = shard->links[k];
+
+        if (link->to_shard == 0) {
+            link->to_port = 0;
+            continue;
+        }
+        link->after = (uint32_t)tiers_after(&w->tiers, &w->parts, stages, i,
+                                            link->to_shard - 1);
+        most = link->after > most ? link->after : most;
+    }
+    /* Each exit on the way gathers first. */
+    shard->wait_ms = most > 0 ? (most + 1) * deadline_ms(w) : 0;
+    return 0;
+}
+
+static int describe(const struct working *w, size_t i, const size_t *stages,
+                    Edged__Shard *shard)
+{
+    int view = tiers_view(&w->tiers, stages[i]);
+    int rc = set_links(w, i, stages, shard);
+
+    shard->view = (uint32_t)(view + 1);
+    if (rc == 0 && view < 0 && w->tiers.has_present) {
+        rc = set_gather(w, i, shard);
+    }
+    return rc == 0 ? set_exit(w, i, shard) : rc;
+}
+
+int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
+                        struct err *err)
+{
+    size_t *stages = mem_array(size_t, w->parts.n);
+    int rc = stages == NULL ? EDGE_ENOMEM : 0;
+
+    for (size_t i = 0; i < w->parts.n && rc == 0; i++) {
+        stages[i] = w->pieces[i].stage;
+    }
+    for (size_t i = 0; i < w->parts.n && rc == 0; i++) {
+        rc = describe(w, i, stages, spec->shards[i]);
+    }
+    mem_free(stages);
+    if (rc < 0) {
+        return no_memory(err);
+    }
+    trim_gateway(w, spec);
+    return 0;
+}
+
+void plan_tiers_places(const struct working *w, Edged__Placement *spec)
+{
+    for (size_t i = 0; i < spec->n_places; i++) {
+        spec->places[i]->view =
+            (uint32_t)(tiers_view(&w->tiers, w->pieces[i].stage) + 1);
+    }
+}
