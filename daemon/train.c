@@ -58,15 +58,53 @@ static void fill(const struct train *t, Edged__Stepped *to)
     to->text = (char *)(uintptr_t)r->text;
 }
 
+#define LEFT_MAX ((size_t)TRAIN_LEVELS * TRAIN_EXITS)
+
+struct said_exits { /* room for what a message says of them */
+    Edged__ExitCount counts[TRAIN_LOSSES];
+    Edged__ExitCount *list[TRAIN_LOSSES];
+    uint64_t left[LEFT_MAX];
+    uint64_t left_correct[LEFT_MAX];
+};
+
+static void fill_exits(const struct train *t, struct said_exits *room,
+                       Edged__Stepped *to)
+{
+    const struct train_exits *exits = &t->said.exits;
+    size_t n = t->recipe->n_exits + 1;
+
+    if (!t->said.has_exits) {
+        return;
+    }
+    for (size_t i = 0; i < t->recipe->n_losses; i++) {
+        edged__exit_count__init(&room->counts[i]);
+        room->counts[i].samples = exits->samples[i];
+        room->counts[i].correct = exits->correct[i];
+        room->list[i] = &room->counts[i];
+    }
+    to->exits = room->list;
+    to->n_exits = t->recipe->n_losses;
+    for (size_t i = 0; n > 1 && i < TRAIN_LEVELS * n; i++) {
+        room->left[i] = exits->left[i / n][i % n];
+        room->left_correct[i] = exits->left_correct[i / n][i % n];
+    }
+    to->left = room->left;
+    to->left_correct = room->left_correct;
+    to->n_left = n > 1 ? TRAIN_LEVELS * n : 0;
+    to->n_left_correct = to->n_left;
+}
+
 static void say(const struct train *t)
 {
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__Stepped stepped = EDGED__STEPPED__INIT;
+    struct said_exits room;
 
     if (t->daemon->coordinator == NULL) {
         return; /* it asks again when it is back */
     }
     fill(t, &stepped);
+    fill_exits(t, &room, &stepped);
     env.body_case = EDGED__ENVELOPE__BODY_STEPPED;
     env.stepped = &stepped;
     (void)io_send(t->daemon->coordinator, &env, NULL);

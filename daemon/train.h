@@ -26,9 +26,12 @@
 #include "dataset/dataset.h"
 #include "dataset/loader.h"
 #include "dataset/order.h"
+#include "graph/views.h"
 #include "train/step.h"
 
-#define TRAIN_LOSSES 8
+#define TRAIN_LOSSES 16
+#define TRAIN_EXITS 5    /* the last of them is the end */
+#define TRAIN_LEVELS 101 /* thresholds */
 #define TRAIN_OUTPUTS (LIMIT_PORTS + TRAIN_LOSSES)
 #define TRAIN_PLANS 2 /* sizes of micro-batches to evaluate with */
 #define TRAIN_MARK 8  /* bytes */
@@ -52,6 +55,8 @@ struct train_made { /* what the disk strand makes of a recipe */
     struct train_port out[TRAIN_OUTPUTS];
     size_t n_out;                /* the shard's, and then scores beside them */
     size_t scores[TRAIN_LOSSES]; /* among the outputs */
+    struct views views;
+    int view_of[TRAIN_LOSSES]; /* that alone leads to it; -1: there is none */
     bool has_seeds;
     bool wants_input_grads;
     bool takes_output_grads;
@@ -131,12 +136,21 @@ struct reduce {
     size_t left; /* elements still to come */
 };
 
+struct train_exits {                /* of an evaluation */
+    uint64_t samples[TRAIN_LOSSES]; /* whose view is there */
+    uint64_t correct[TRAIN_LOSSES];
+    uint64_t left[TRAIN_LEVELS][TRAIN_EXITS];
+    uint64_t left_correct[TRAIN_LEVELS][TRAIN_EXITS];
+};
+
 struct train_result {
     uint64_t step; /* 0: nothing was said */
     double square;
     double losses[TRAIN_LOSSES];
     uint64_t samples;
     uint64_t correct;
+    bool has_exits;
+    struct train_exits exits;
     uint64_t busy_us;
     uint64_t took_us;
     uint64_t sent;
@@ -157,7 +171,9 @@ struct work { /* a Step under way */
     bool evaluates;
     bool saves;
     bool averages;
-    double share; /* of this board, in the mean */
+    double share;    /* of this board, in the mean */
+    uint64_t absent; /* of an evaluation: views that are left out, or 0 */
+    bool is_grey;
     enum work_phase phase;
     struct micro *micros;
     uint32_t *ways;
@@ -180,6 +196,7 @@ struct train_job {
     struct micro *micro;
     float losses[TRAIN_LOSSES];
     uint64_t correct;
+    struct train_exits exits;
     struct blob *state; /* to be saved */
     int rc;
     struct err why;
@@ -299,6 +316,34 @@ int train_lossy(const Edged__Lossy *lossy, bool evaluates, struct graph *graph,
                 struct err *err);
 /* What is lost by chance while evaluating has seeds. */
 bool train_lossy_evaluates(const Edged__Lossy *lossy);
+
+/* train_views.c: a picture of several views. What a recipe says of them makes
+ * sense; nothing does. */
+bool train_views_ok(const Edged__Shard *shard, const Edged__DataSpec *spec);
+/* That input is filled from the data; so many are. */
+bool train_is_data(const Edged__DataSpec *spec, size_t port);
+size_t train_data_ports(const Edged__DataSpec *spec);
+/* Which losses are one view's. */
+int train_views_find(const struct train *t, struct train_made *made,
+                     struct err *err);
+/* *scores of a loss, in the graph to be trained, become those that count only
+ * where their view is there. */
+int train_views_mask(const struct train_made *made, struct graph *graph,
+                     size_t loss, const char **scores, struct err *err);
+/* On the code strand: room for a micro-batch's inputs, and what is in them, of
+ * pictures of `count` numbers. */
+int train_views_room(const struct train *t, struct micro *m);
+void train_views_fill(const struct train *t, struct micro *m,
+                      const float *pictures, size_t count,
+                      const uint64_t *samples);
+/* -1: of no view; that is. */
+bool train_view_is_there(const struct train *t, const struct micro *m,
+                         size_t sample, int view);
+
+/* train_exits.c */
+void train_exits_count(const struct train *t, const struct micro *m,
+                       struct train_exits *to);
+void train_exits_add(struct train_exits *to, const struct train_exits *more);
 
 /* train_eval.c, on the strand. */
 int train_evaluate(struct train *t, struct micro *m, float *losses,

@@ -155,20 +155,21 @@ static const struct train_set *set_of(const struct train *t)
     return t->work->evaluates ? &t->made->test : &t->made->train;
 }
 
-/* What of a micro-batch is loaded: its tensors, whose room is made here. */
+/* What of a micro-batch is loaded: its tensors, whose room is made here.
+ * *cuts: pictures that are to be cut into views. */
 static int make_room(const struct train *t, struct micro *m,
-                     struct loader_batch *batch)
+                     struct loader_batch *batch, float **cuts)
 {
     const Edged__DataSpec *spec = t->recipe->train;
     struct shape one = {.rank = 1, .dims = {m->samples}};
-    int rc = 0;
+    int rc = train_views_room(t, m);
 
-    if (spec->images) {
-        const struct train_port *port = &t->made->in[spec->port];
-        struct shape shape = port->shape;
-
-        shape.dims[0] = m->samples;
-        rc = tensor_init(&m->x[spec->port], DTYPE_F32, &shape);
+    if (rc == 0 && spec->n_views > 0) {
+        *cuts =
+            mem_array(float, m->samples *loader_image_count(set_of(t)->loader));
+        batch->images = *cuts;
+        rc = *cuts != NULL ? 0 : EDGE_ENOMEM;
+    } else if (rc == 0 && spec->images) {
         batch->images = m->x[spec->port].data;
     }
     if (rc == 0 && spec->labels) {
@@ -188,9 +189,11 @@ static int fill(const struct train *t, struct micro *m, uint64_t *samples,
     const struct train_set *set = set_of(t);
     struct loader_batch batch = {0};
     struct order order;
-    int rc = make_room(t, m, &batch);
+    float *cuts = NULL;
+    int rc = make_room(t, m, &batch, &cuts);
 
     if (rc < 0) {
+        mem_free(cuts);
         return err_set(err, rc, "no memory for the samples of a micro-batch");
     }
     order_init(&order, t->recipe->seed, w->pass, set->samples);
@@ -204,9 +207,15 @@ static int fill(const struct train *t, struct micro *m, uint64_t *samples,
                                    samples[i], ORDER_DROPOUT);
         }
     }
-    return set->loader != NULL ? loader_fill(set->loader, w->pass, samples,
-                                             m->samples, &batch, err)
-                               : 0;
+    if (set->loader != NULL) {
+        rc =
+            loader_fill(set->loader, w->pass, samples, m->samples, &batch, err);
+    }
+    if (rc == 0 && cuts != NULL) {
+        train_views_fill(t, m, cuts, loader_image_count(set->loader), samples);
+    }
+    mem_free(cuts);
+    return rc;
 }
 
 static void on_run(struct io_work *work)

@@ -73,6 +73,10 @@ void train_forward(struct train_job *job)
     if (job->rc == 0 && t->recipe->n_losses > 0) {
         job->correct = train_count(&m->y[t->made->scores[0]], m->labels.data);
     }
+    if (job->rc == 0 && t->work->evaluates && t->recipe->n_losses > 1) {
+        job->exits = (struct train_exits){0};
+        train_exits_count(t, m, &job->exits);
+    }
     if (job->rc == 0) {
         job->rc = train_close_outputs(t, m, &job->why);
     }

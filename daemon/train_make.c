@@ -170,10 +170,6 @@ static int make_step(const struct train *t, struct train_made *made,
     struct graph *g = NULL;
     int rc = EDGE_ENOMEM;
 
-    for (size_t i = 0; losses != NULL && i < r->n_losses; i++) {
-        losses[i] =
-            (struct step_loss){r->losses[i]->scores, r->losses[i]->weight};
-    }
     for (size_t i = 0; params != NULL && i < r->n_rates; i++) {
         params[i] =
             (struct step_param){r->rates[i]->name, r->rates[i]->rate == 0,
@@ -182,6 +178,11 @@ static int make_step(const struct train *t, struct train_made *made,
     rc = losses != NULL && params != NULL && graph_clone(made->graph, &g) == 0
              ? train_lossy(r->lossy, false, g, err)
              : err_set(err, rc, "out of memory");
+    for (size_t i = 0; rc == 0 && i < r->n_losses; i++) {
+        losses[i] =
+            (struct step_loss){r->losses[i]->scores, r->losses[i]->weight};
+        rc = train_views_mask(made, g, i, &losses[i].scores, err);
+    }
     if (rc == 0) {
         rc = step_new(g, &ask, &made->step, err);
     }
@@ -214,15 +215,47 @@ static int load_state(struct store *store, const struct train *t,
 
 /* ---- samples, size, pace ------------------------------------------------- */
 
+/* Parts of a picture, which the loader gives in as many channels as `color`
+ * has. */
+static int check_views(const struct train *t, const struct train_made *made,
+                       struct err *err)
+{
+    const Edged__DataSpec *spec = t->recipe->train;
+    int64_t channels = spec->color == IMAGE_COLOR_GRAY ? 1 : 3;
+
+    for (size_t k = 0; k < spec->n_views; k++) {
+        const struct shape *shape = &made->in[spec->views[k]].shape;
+
+        if (shape->rank != 4 || shape->dims[1] != channels ||
+            shape->dims[2] != spec->height / spec->rows ||
+            shape->dims[3] != spec->width / spec->columns) {
+            return err_set(err, EDGE_EINVAL,
+                           "view %zu of a picture is not as large as its input",
+                           k);
+        }
+    }
+    return spec->has_present && (made->in[spec->port].shape.rank != 2 ||
+                                 made->in[spec->port].shape.dims[1] !=
+                                     (int64_t)spec->n_views)
+               ? err_set(err, EDGE_EINVAL,
+                         "its input that says who is there has not as many "
+                         "columns as there are views")
+               : 0;
+}
+
 /* Pictures as the first stage takes them. */
 static int check_pictures(const struct train *t, const struct train_set *set,
                           const struct train_made *made, struct err *err)
 {
-    const struct train_port *port = &made->in[t->recipe->train->port];
+    const Edged__DataSpec *spec = t->recipe->train;
+    const struct train_port *port = &made->in[spec->port];
     size_t count;
 
-    if (!t->recipe->train->images) {
+    if (!spec->images) {
         return 0;
+    }
+    if (spec->n_views > 0) {
+        return check_views(t, made, err);
     }
     count = (size_t)shape_span(&port->shape, 1, port->shape.rank);
     if (port->dtype != DTYPE_F32 || count != loader_image_count(set->loader)) {
@@ -316,6 +349,9 @@ int train_make(struct store *store, const struct train *t,
     }
     if (rc == 0) {
         rc = read_ports(t, made, err);
+    }
+    if (rc == 0) {
+        rc = train_views_find(t, made, err);
     }
     if (rc == 0) {
         rc = make_step(t, made, err);

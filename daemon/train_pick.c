@@ -14,7 +14,7 @@
 
 static size_t inputs_of(const struct train *t)
 {
-    return t->shard->n_inputs - (t->recipe->train->images ? 1 : 0);
+    return t->shard->n_inputs - train_data_ports(t->recipe->train);
 }
 
 /* Links along which a gradient comes back. */
@@ -174,6 +174,10 @@ static void after_forward(struct train *t, const struct train_job *job)
     }
     w->result.samples += t->recipe->n_losses > 0 ? m->samples : 0;
     w->result.correct += job->correct;
+    if (w->evaluates && t->recipe->n_losses > 1) {
+        w->result.has_exits = true;
+        train_exits_add(&w->result.exits, &job->exits);
+    }
     t->shard->n_runs++;
     m->state = MICRO_STANDS;
     train_send_values(t, m);

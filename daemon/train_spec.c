@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "codec/coded.h"
+#include "tensor/doubt.h"
 #include "wire/convert.h"
 
 #include <math.h>
@@ -42,8 +43,7 @@ static bool is_fine_picture(const Edged__Shard *shard,
 {
     return spec->port < shard->n_inputs && spec->width > 0 &&
            spec->width <= LIMIT_IMAGE_SIDE && spec->height > 0 &&
-           spec->height <= LIMIT_IMAGE_SIDE &&
-           spec->resize <= IMAGE_FIT_LETTERBOX &&
+           spec->height <= LIMIT_IMAGE_SIDE && spec->resize <= IMAGE_FIT_PAD &&
            spec->color <= IMAGE_COLOR_GRAY && spec->range <= IMAGE_RANGE_BYTE &&
            (spec->n_mean == 0 || spec->n_mean == 1 || spec->n_mean == 3) &&
            (spec->n_std == 0 || spec->n_std == 1 || spec->n_std == 3) &&
@@ -55,7 +55,7 @@ static bool is_fine_data(const Edged__Shard *shard, const Edged__DataSpec *spec)
 {
     bool fine = is_fine_ref(spec->manifest, LIMIT_DATA_MANIFEST) &&
                 spec->n_files <= LIMIT_DATA_SHARDS + 2 &&
-                is_fine_augment(spec->augment) &&
+                is_fine_augment(spec->augment) && train_views_ok(shard, spec) &&
                 (!spec->images || is_fine_picture(shard, spec));
 
     for (size_t i = 0; fine && i < spec->n_files; i++) {
@@ -86,6 +86,11 @@ static bool is_fine_list(const Edged__Recipe *r)
         fine = r->losses[i]->scores[0] != '\0' &&
                strlen(r->losses[i]->scores) <= LIMIT_GRAPH_NAME &&
                isfinite(r->losses[i]->weight);
+    }
+    fine = fine && r->n_exits < TRAIN_EXITS;
+    for (size_t i = 0; fine && i < r->n_exits; i++) {
+        fine =
+            r->exits[i]->loss < r->n_losses && r->exits[i]->doubt <= DOUBT_TOP;
     }
     for (size_t i = 0; fine && i < r->n_rates; i++) {
         fine = strlen(r->rates[i]->name) <= LIMIT_GRAPH_NAME &&
@@ -127,6 +132,7 @@ static int check_recipe(const Edged__Shard *shard, const Edged__Recipe *r,
     } else if (r->test != NULL && (!is_fine_data(shard, r->test) ||
                                    r->test->images != r->train->images ||
                                    r->test->port != r->train->port ||
+                                   r->test->n_views != r->train->n_views ||
                                    r->test->labels != r->train->labels)) {
         wrong = "the data to evaluate on";
     }
@@ -149,17 +155,12 @@ const Edged__Source *train_source(const struct train *t, uint32_t port)
     return NULL;
 }
 
-static bool is_picture(const Edged__Recipe *r, size_t port)
-{
-    return r->train->images && r->train->port == port;
-}
-
 /* Each input comes from one place, and that lies before. */
 static int read_sources(struct train *t, struct err *err)
 {
     const Edged__Recipe *r = t->recipe;
     const size_t n = t->spec->n_inputs;
-    size_t expected = n - (r->train->images ? 1 : 0);
+    size_t expected = n - train_data_ports(r->train);
     bool fine = r->n_sources == expected;
 
     t->back = mem_array(struct codec, r->n_sources + 1);
@@ -170,7 +171,7 @@ static int read_sources(struct train *t, struct err *err)
         const Edged__Source *s = r->sources[i];
 
         fine = s->port < n && train_source(t, s->port) == s &&
-               !is_picture(r, s->port) && s->shard > 0 &&
+               !train_is_data(r->train, s->port) && s->shard > 0 &&
                s->shard < t->spec->id && s->link < LIMIT_PORTS * LIMIT_SHARDS &&
                coded_from(s->back_codec, s->back_keep, &t->back[i]) == 0;
     }

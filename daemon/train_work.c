@@ -200,6 +200,8 @@ int train_work_new(struct train *t, const Edged__Step *s, struct work **out,
     w->saves = s->saves;
     w->averages = s->averages;
     w->share = s->share;
+    w->absent = s->evaluates ? s->absent : 0;
+    w->is_grey = s->evaluates && s->grey;
     w->began_us = io_now_us(t->daemon->io);
     w->result.step = s->step;
     *out = w;

@@ -32,18 +32,24 @@ enum cluster_goal {
 enum cluster_resize {
     CLUSTER_RESIZE_CROP,
     CLUSTER_RESIZE_STRETCH,
-    CLUSTER_RESIZE_LETTERBOX
+    CLUSTER_RESIZE_LETTERBOX,
+    CLUSTER_RESIZE_PAD
 };
+
+enum cluster_blank { CLUSTER_BLANK_PRESENT, CLUSTER_BLANK_ABSENT };
 
 enum cluster_color { CLUSTER_COLOR_RGB, CLUSTER_COLOR_BGR, CLUSTER_COLOR_GRAY };
 
 /* What a pixel's 0..255 becomes before mean and std are applied. */
 enum cluster_range { CLUSTER_RANGE_1, CLUSTER_RANGE_255 };
 
-/* How a picture becomes the model's input. */
+/* How a picture becomes the model's input, or its views'. */
 struct cluster_input {
     uint32_t width; /* 0: as the model says */
     uint32_t height;
+    uint32_t columns; /* of views in a picture; 0: it is one input */
+    uint32_t rows;
+    enum cluster_blank blank; /* a view that is black in all places */
     enum cluster_resize resize;
     double crop; /* of the shorter side, in (0, 1]; for CROP */
     enum cluster_color color;
@@ -384,7 +390,7 @@ struct cluster_training {
     struct cluster_tile_loss tile_loss;
     struct cluster_margin margin;
     struct cluster_block_loss block_loss;
-    double view_dropout; /* of later releases */
+    double view_dropout;
 };
 
 struct cluster_replan {

@@ -62,6 +62,18 @@ int cluster_own_grid(struct reader *reader, const struct read_row *row,
     return 0;
 }
 
+int cluster_own_views(struct reader *reader, const struct read_row *row,
+                      const struct doc_node *node, void *base)
+{
+    struct cluster_input *input = base;
+
+    if (node->kind != DOC_SCALAR ||
+        !parse_pair(node->text, GRID_SIDE_MAX, &input->columns, &input->rows)) {
+        read_refuse(reader, row, node, NULL);
+    }
+    return 0;
+}
+
 /* ---- numbers of channels ---- */
 
 static bool take_channel(struct reader *reader, const struct read_row *row,

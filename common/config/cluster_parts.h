@@ -45,6 +45,8 @@ int cluster_own_channels(struct reader *reader, const struct read_row *row,
                          const struct doc_node *node, void *base);
 int cluster_own_grid(struct reader *reader, const struct read_row *row,
                      const struct doc_node *node, void *base);
+int cluster_own_views(struct reader *reader, const struct read_row *row,
+                      const struct doc_node *node, void *base);
 int cluster_own_codec(struct reader *reader, const struct read_row *row,
                       const struct doc_node *node, void *base);
 int cluster_own_clip(struct reader *reader, const struct read_row *row,
@@ -120,6 +122,9 @@ void cluster_write_channels(const struct read_row *row, const void *base,
 bool cluster_has_grid(const struct read_row *row, const void *base);
 void cluster_write_grid(const struct read_row *row, const void *base,
                         FILE *out);
+bool cluster_has_views(const struct read_row *row, const void *base);
+void cluster_write_views(const struct read_row *row, const void *base,
+                         FILE *out);
 bool cluster_has_layers(const struct read_row *row, const void *base);
 void cluster_write_layers(const struct read_row *row, const void *base,
                           FILE *out);

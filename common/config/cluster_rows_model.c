@@ -7,6 +7,7 @@ static const struct read_word resizes[] = {
     {"crop", CLUSTER_RESIZE_CROP, false},
     {"stretch", CLUSTER_RESIZE_STRETCH, false},
     {"letterbox", CLUSTER_RESIZE_LETTERBOX, false},
+    {"pad", CLUSTER_RESIZE_PAD, false},
     {0}};
 static const struct read_word colors[] = {{"rgb", CLUSTER_COLOR_RGB, false},
                                           {"bgr", CLUSTER_COLOR_BGR, false},
@@ -15,6 +16,11 @@ static const struct read_word colors[] = {{"rgb", CLUSTER_COLOR_RGB, false},
 static const struct read_word ranges[] = {{"0..1", CLUSTER_RANGE_1, false},
                                           {"0..255", CLUSTER_RANGE_255, false},
                                           {0}};
+
+static const struct read_word blanks[] = {
+    {"present", CLUSTER_BLANK_PRESENT, false},
+    {"absent", CLUSTER_BLANK_ABSENT, false},
+    {0}};
 
 #define CHANNELS_SCHEMA                                      \
     "{\"anyOf\":[{\"type\":\"number\"},{\"type\":\"array\"," \
@@ -36,7 +42,23 @@ static const struct read_row input_rows[] = {
      .words = resizes,
      .initial = "crop",
      .help = "how a picture of another form is fitted: its centre, squeezed, "
-             "or with borders"},
+             "with borders, or as large as it is, amid black"},
+    {.key = "grid",
+     .type = READ_OWN,
+     .own = cluster_own_views,
+     .is_set = cluster_has_views,
+     .write = cluster_write_views,
+     .takes = "COLUMNSxROWS such as 3x2, each up to 16",
+     .schema = "{\"type\":\"string\",\"pattern\":"
+               "\"^[1-9][0-9]*x[1-9][0-9]*$\"}",
+     .help = "a picture is cut into so many views, numbered down the columns; "
+             "size is then that of the whole"},
+    {.key = "blank",
+     .type = READ_CHOICE,
+     FIELD(input, blank),
+     .words = blanks,
+     .initial = "present",
+     .help = "of a grid: what a view is that is black in all places"},
     {.key = "crop",
      .type = READ_REAL,
      FIELD(input, crop),

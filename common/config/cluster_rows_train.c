@@ -415,10 +415,10 @@ static const struct read_row training_rows[] = {
      .type = READ_REAL,
      FIELD(training, view_dropout),
      .min = 0,
-     .max = 1,
+     .max = 0.95,
      .initial = "0",
-     .help = "the part of views left out at random",
-     .flags = READ_LATER},
+     .help = "the part of views left out at random, so that the network learns "
+             "to answer without them"},
     {.key = "tiles",
      .type = READ_MAPS,
      ARRAY(training, tiles),

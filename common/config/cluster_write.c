@@ -69,6 +69,21 @@ void cluster_write_grid(const struct read_row *row, const void *base, FILE *out)
     (void)fprintf(out, "%ux%u", tile->columns, tile->rows);
 }
 
+bool cluster_has_views(const struct read_row *row, const void *base)
+{
+    (void)row;
+    return ((const struct cluster_input *)base)->columns > 0;
+}
+
+void cluster_write_views(const struct read_row *row, const void *base,
+                         FILE *out)
+{
+    const struct cluster_input *input = base;
+
+    (void)row;
+    (void)fprintf(out, "%ux%u", input->columns, input->rows);
+}
+
 bool cluster_has_layers(const struct read_row *row, const void *base)
 {
     (void)row;

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* What the random numbers are for; each has its own. */
-enum order_use { ORDER_SHUFFLE, ORDER_AUGMENT, ORDER_DROPOUT };
+enum order_use { ORDER_SHUFFLE, ORDER_AUGMENT, ORDER_DROPOUT, ORDER_VIEWS };
 
 /* A seed that these decide, and nothing else. */
 uint64_t order_key(uint64_t seed, uint64_t epoch, uint64_t index,

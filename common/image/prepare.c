@@ -61,6 +61,8 @@ static int fit(const struct image *in, const struct image_spec *spec,
     case IMAGE_FIT_LETTERBOX:
         return resize_letterbox(in, spec->width, spec->height, spec->fill, out,
                                 err);
+    case IMAGE_FIT_PAD:
+        return resize_pad(in, spec->width, spec->height, out, err);
     default:
         return resize_crop(in, spec->width, spec->height, spec->crop, out, err);
     }

@@ -10,9 +10,11 @@
 #include "tensor/tensor.h"
 
 enum image_fit {
-    IMAGE_FIT_CROP,     /* scale to cover, cut the centre: resize_crop() */
-    IMAGE_FIT_STRETCH,  /* aspect not kept */
-    IMAGE_FIT_LETTERBOX /* aspect kept, at the top left, the rest filled */
+    IMAGE_FIT_CROP,      /* scale to cover, cut the centre: resize_crop() */
+    IMAGE_FIT_STRETCH,   /* aspect not kept */
+    IMAGE_FIT_LETTERBOX, /* aspect kept, at the top left, the rest filled */
+    IMAGE_FIT_PAD        /* as it is, in the middle, amid black; what is too
+                            large is cut */
 };
 
 enum image_color {

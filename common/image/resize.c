@@ -376,3 +376,43 @@ out:
     image_deinit(&small);
     return rc;
 }
+
+/* ---- not at all -----------------------------------------------------------
+ */
+
+struct span { /* of one axis: from where to where, how many */
+    int from;
+    int to;
+    int n;
+};
+
+static struct span span_of(int in, int out)
+{
+    return in > out ? (struct span){(in - out) / 2, 0, out}
+                    : (struct span){0, (out - in) / 2, in};
+}
+
+int resize_pad(const struct image *in, int width, int height, struct image *out,
+               struct err *err)
+{
+    size_t channels = (size_t)in->channels;
+    struct span x = span_of(in->width, width);
+    struct span y = span_of(in->height, height);
+    struct image made = {0};
+    int rc = image_init(&made, width, height, in->channels);
+
+    if (rc < 0) {
+        return err_set(err, rc, "put the picture into %dx%d: %s", width, height,
+                       err_text(rc));
+    }
+    memset(made.pixels, 0, (size_t)width * (size_t)height * channels);
+    for (int i = 0; i < y.n; i++) {
+        size_t to = (size_t)(y.to + i) * (size_t)width + (size_t)x.to;
+        size_t from = (size_t)(y.from + i) * (size_t)in->width + (size_t)x.from;
+
+        memcpy(made.pixels + to * channels, in->pixels + from * channels,
+               (size_t)x.n * channels);
+    }
+    *out = made;
+    return 0;
+}

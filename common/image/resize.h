@@ -40,4 +40,9 @@ int resize_crop(const struct image *in, int width, int height, double fraction,
 int resize_letterbox(const struct image *in, int width, int height,
                      uint8_t fill, struct image *out, struct err *err);
 
+/* Without scaling: in the middle, the rest black, or the middle of it where it
+ * is larger. Of an odd difference the larger half is right and below. */
+int resize_pad(const struct image *in, int width, int height, struct image *out,
+               struct err *err);
+
 #endif

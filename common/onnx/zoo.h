@@ -19,7 +19,7 @@
 #include "graph/graph.h"
 
 #define ZOO_HIDDEN_MAX 16
-#define ZOO_VIEWS_MAX 16
+#define ZOO_VIEWS_MAX 12 /* inputs and outputs are ports of a shard */
 
 /* How what several views gave becomes one. */
 enum zoo_aggregator {

@@ -159,6 +159,20 @@ static const struct argp_option train_options[] = {
     {0},
 };
 
+static const struct argp_option evaluate_options[] = {
+    {"missing", 'x', "VIEW,...", 0, "without these views, numbered from 0", 0},
+    {"missing-table", 'T', NULL, 0,
+     "without none, each, and more and more of the views", 0},
+    {"all", 'A', NULL, 0, "the same, with all sets that there are", 0},
+    {"grey", 'G', NULL, 0, "missing views are there, with zeros for a picture",
+     0},
+    {"file", 'f', "FILE.onnx", 0,
+     "write the model with the table's figures, which incomplete answers then "
+     "name",
+     0},
+    {0},
+};
+
 const struct command ctl_commands[] = {
     {"up", "start", "", "start a cluster on this machine",
      "  edgectl up\n  edgectl up --local 7 -c lab", up_options, cmd_up},
@@ -204,9 +218,12 @@ const struct command ctl_commands[] = {
      "  edgectl train cluster.yaml\n  edgectl train --watch", train_options,
      cmd_train},
     {"evaluate", "use", "CLUSTER.yaml", "the model's accuracy on a test set",
-     "  edgectl evaluate cluster.yaml\n  edgectl evaluate cluster.yaml -o "
-     "json",
-     NULL, cmd_evaluate},
+     "  edgectl evaluate cluster.yaml\n  edgectl evaluate cluster.yaml "
+     "--missing-table",
+     evaluate_options, cmd_evaluate},
+    {"exits", "use", "tune CLUSTER.yaml",
+     "when a sample may leave early: thresholds on a test set",
+     "  edgectl exits tune cluster.yaml", NULL, cmd_exits},
     {"model", "use", "inspect|run|head|export-shards FILE.onnx\nnew NAME",
      "look at a model, run it here, cut it, make one",
      "  edgectl model inspect m.onnx\n  edgectl model new mobilenetv2 --form "

@@ -129,6 +129,7 @@ int cmd_bench(struct ctl *ctl, int argc, char **argv);
 int cmd_verify(struct ctl *ctl, int argc, char **argv);
 int cmd_train(struct ctl *ctl, int argc, char **argv);
 int cmd_evaluate(struct ctl *ctl, int argc, char **argv);
+int cmd_exits(struct ctl *ctl, int argc, char **argv);
 int cmd_version(struct ctl *ctl, int argc, char **argv);
 int cmd_help(struct ctl *ctl, int argc, char **argv);
 

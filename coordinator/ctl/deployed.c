@@ -110,7 +110,7 @@ static void take_numbers(const double *from, size_t n, float *out)
 static int take_input(const Edged__ModelReply *reply,
                       struct cluster_input *input, struct err *err)
 {
-    if (reply->resize > CLUSTER_RESIZE_LETTERBOX ||
+    if (reply->resize > CLUSTER_RESIZE_PAD ||
         reply->color > CLUSTER_COLOR_GRAY || reply->range > CLUSTER_RANGE_255) {
         return err_set(err, EDGE_EPROTO,
                        "the coordinator prepares pictures in a way that is "

@@ -13,7 +13,8 @@ static void take_words(const struct cluster_input *input,
     static const enum image_fit fits[] = {
         [CLUSTER_RESIZE_CROP] = IMAGE_FIT_CROP,
         [CLUSTER_RESIZE_STRETCH] = IMAGE_FIT_STRETCH,
-        [CLUSTER_RESIZE_LETTERBOX] = IMAGE_FIT_LETTERBOX};
+        [CLUSTER_RESIZE_LETTERBOX] = IMAGE_FIT_LETTERBOX,
+        [CLUSTER_RESIZE_PAD] = IMAGE_FIT_PAD};
     static const enum image_color colors[] = {
         [CLUSTER_COLOR_RGB] = IMAGE_COLOR_RGB,
         [CLUSTER_COLOR_BGR] = IMAGE_COLOR_BGR,

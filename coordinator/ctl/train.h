@@ -33,6 +33,7 @@ int train_data_send(struct client *client, const struct origin_place *place,
 struct train_print {
     const struct ctl *ctl;
     bool is_live; /* a line is drawn again in its place, on stderr, */
+    bool is_mute; /* until the end */
     bool drawn;   /* and stands there */
     bool has_head;
     uint64_t last_step; /* of the plain form */

@@ -150,6 +150,9 @@ static void print_phase(struct train_print *p, const Edged__TrainProgress *at)
 int train_print_progress(struct train_print *p, const Edged__TrainProgress *at,
                          struct err *err)
 {
+    if (p->is_mute) {
+        return 0;
+    }
     if (p->ctl->format == CTL_JSON) {
         return print_json(at, err);
     }

@@ -18,6 +18,7 @@ static void take_losses(struct trainer *t, const Edged__Stepped *from)
     }
     t->step_sums.samples += from->samples;
     t->step_sums.correct += from->correct;
+    trainer_exits_take(&t->step_exits, from);
 }
 
 static void take(struct trainer *t, struct trainer_part *part,

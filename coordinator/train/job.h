@@ -59,6 +59,15 @@ bool recipe_names(const struct cluster_freeze *layers, const char *layer);
 int recipe_lossy(const struct recipe_ask *ask, const struct graph *shard,
                  Edged__Recipe *recipe, struct err *err);
 
+/* views.c: whether a model of several views can be trained as the file says;
+ * what is written of them into a recipe, if it is one. */
+#define RECIPE_EXITS 4
+int recipe_views_check(const struct recipe_ask *ask,
+                       const Edged__Placement *spec, struct err *err);
+int recipe_views(const struct recipe_ask *ask, Edged__DataSpec *spec);
+int recipe_exits(const struct recipe_ask *ask, const struct graph *shard,
+                 Edged__Recipe *recipe, struct err *err);
+
 /* For edged__*__free_unpacked(); NULL: out of memory, or it names nothing. */
 Edged__BlobRef *train_ref_copy(const Edged__BlobRef *from);
 int train_ref_read(const Edged__BlobRef *ref, struct digest *digest,

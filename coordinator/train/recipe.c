@@ -190,6 +190,9 @@ static Edged__DataSpec *data_new(const struct recipe_ask *ask,
     if (rc == 0 && spec->images) {
         rc = fill_input(spec, ask);
     }
+    if (rc == 0 && spec->images) {
+        rc = recipe_views(ask, spec);
+    }
     if (rc < 0) {
         edged__data_spec__free_unpacked(spec, NULL);
         return NULL;
@@ -439,6 +442,9 @@ static int fill_shard(const struct recipe_ask *ask,
     if (rc == 0 && i + 1 == spec->n_shards) {
         rc = fill_losses(ask, ask->shards[i], recipe, err);
     }
+    if (rc == 0 && i + 1 == spec->n_shards) {
+        rc = recipe_exits(ask, ask->shards[i], recipe, err);
+    }
     return rc;
 }
 
@@ -446,15 +452,12 @@ static int check_model(const struct recipe_ask *ask,
                        const Edged__Placement *spec, struct err *err)
 {
     const struct graph *model = ask->model;
-    const struct value *v;
+    const struct value *v = &model->values[model->inputs[0]];
+    int rc = recipe_views_check(ask, spec, err);
 
-    if (model->n_inputs != 1) {
-        return err_set(err, EDGE_EUNSUPPORTED,
-                       "the model has %zu inputs; one, of pictures, can be "
-                       "trained",
-                       model->n_inputs);
+    if (rc < 0) {
+        return rc;
     }
-    v = &model->values[model->inputs[0]];
     if (v->dtype != DTYPE_F32 || v->shape.rank != 4) {
         return err_set(err, EDGE_EUNSUPPORTED,
                        "input \"%s\" takes no pictures: it should be float32 "

@@ -41,6 +41,8 @@ static int fill_kept(Edged__KeptTraining *kept, const Edged__Train *from,
         return rc;
     }
     kept->evaluates = from->evaluate;
+    kept->absent = from->evaluate ? from->absent : 0;
+    kept->grey = from->evaluate && from->grey;
     kept->train = train_ref_copy(from->manifest);
     kept->test = from->test != NULL ? train_ref_copy(from->test) : NULL;
     if (kept->train == NULL || (from->test != NULL && kept->test == NULL) ||

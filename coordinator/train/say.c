@@ -155,6 +155,7 @@ void trainer_reply(const struct trainer *t, struct io_peer *peer, int rc,
 {
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__TrainReply reply = EDGED__TRAIN_REPLY__INIT;
+    struct trainer_said room;
 
     reply.code = rc;
     reply.text = (char *)(uintptr_t)text;
@@ -174,6 +175,7 @@ void trainer_reply(const struct trainer *t, struct io_peer *peer, int rc,
     reply.n_passes = t->kept->n_passes;
     reply.curve = t->kept->curve;
     reply.n_curve = t->kept->n_curve;
+    trainer_exits_say(t, &room, &reply);
     env.body_case = EDGED__ENVELOPE__BODY_TRAIN_REPLY;
     env.train_reply = &reply;
     (void)admin_send(peer, &env, NULL);

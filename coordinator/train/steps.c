@@ -82,6 +82,7 @@ static void begin_step(struct trainer *t, enum trainer_kind kind)
 
     t->kind = kind;
     t->step_sums = none;
+    memset(&t->step_exits, 0, sizeof(t->step_exits));
     t->step.epoch = t->placement->epoch;
     t->step.step = ++t->number;
     t->step.applies = t->pending;
@@ -93,6 +94,8 @@ static void begin_step(struct trainer *t, enum trainer_kind kind)
                             t->point.steps - 1)
             : t->settings.schedule.rate;
     t->step.evaluates = kind == STEP_EVALUATES;
+    t->step.absent = t->kept->absent;
+    t->step.grey = t->kept->grey;
     t->step.sizes = t->ways.sizes;
     t->step.n_sizes = t->ways.n;
     t->step.ways = t->ways.ways;
@@ -321,6 +324,7 @@ static void end_training_step(struct trainer *t)
         t->point.pass++;
         t->tested = 0;
         memset(&t->test, 0, sizeof(t->test));
+        memset(&t->exits, 0, sizeof(t->exits));
     }
     look_at_speeds(t);
     trainer_say_step(t);
@@ -383,6 +387,7 @@ static void end_pass(struct trainer *t)
 static void end_evaluation_step(struct trainer *t)
 {
     trainer_sums_add(&t->test, &t->step_sums);
+    trainer_exits_add(&t->exits, &t->step_exits);
     t->tested += t->step_sums.samples;
     if (t->tested >= t->kept->test_samples) {
         end_pass(t);
@@ -477,6 +482,7 @@ void trainer_begin_steps(struct trainer *t)
     trainer_curve_back(t);
     memset(&t->pass, 0, sizeof(t->pass));
     memset(&t->test, 0, sizeof(t->test));
+    memset(&t->exits, 0, sizeof(t->exits));
     memset(&t->said, 0, sizeof(t->said));
     t->began_us = t->saved_us = t->said_us = now;
     trainer_say(t, "step", "");

@@ -65,6 +65,25 @@ void trainer_sums_add(struct trainer_sums *sums,
 double trainer_mean_loss(const struct trainer_sums *sums); /* 0: of none */
 double trainer_accuracy(const struct trainer_sums *sums);
 
+/* What an evaluation counts of several outputs, as Stepped has it. */
+#define TRAINER_LOSSES 16
+#define TRAINER_LEFT (101 * 5) /* thresholds, and exits of each */
+
+struct trainer_exits {
+    uint64_t samples[TRAINER_LOSSES]; /* by loss */
+    uint64_t correct[TRAINER_LOSSES];
+    size_t n;
+    uint64_t left[TRAINER_LEFT];
+    uint64_t left_correct[TRAINER_LEFT];
+    size_t n_left;
+};
+
+struct trainer_said { /* room for what a reply says of them */
+    Edged__ExitCount counts[TRAINER_LOSSES];
+    Edged__ExitCount *list[TRAINER_LOSSES];
+    char *gates[TRAINER_LOSSES];
+};
+
 enum trainer_kind { STEP_TRAINS, STEP_EVALUATES, STEP_APPLIES };
 
 struct trainer {
@@ -116,6 +135,7 @@ struct trainer {
     enum trainer_kind kind;
     Edged__Step step; /* `sizes` and `ways` are those of `ways` */
     struct trainer_sums step_sums;
+    struct trainer_exits step_exits;
     struct ways ways;
     uint64_t step_us;  /* since when */
     double typical_us; /* of a step; 0: not known */
@@ -131,6 +151,7 @@ struct trainer {
     bool began_alike;            /* with the step under way */
     struct trainer_sums pass;    /* of the pass under way */
     struct trainer_sums test;    /* of the evaluation under way */
+    struct trainer_exits exits;  /* the same */
     struct trainer_sums bend;    /* of the curve's point under way */
     uint32_t bend_steps;         /* in it */
     uint64_t tested;             /* samples of it */
@@ -206,6 +227,15 @@ void trainer_saved(struct trainer *t, int rc, const char *why);
 void trainer_drop_step(struct trainer *t);
 /* answers.c has heard of all shards. */
 void trainer_end_step(struct trainer *t);
+
+/* ---- exits.c ------------------------------------------------------------- */
+
+void trainer_exits_add(struct trainer_exits *to,
+                       const struct trainer_exits *more);
+void trainer_exits_take(struct trainer_exits *to, const Edged__Stepped *from);
+/* `room` outlives the reply. */
+void trainer_exits_say(const struct trainer *t, struct trainer_said *room,
+                       Edged__TrainReply *reply);
 
 /* ---- agree.c: replicas that take steps of their own ---------------------- */
 

@@ -146,6 +146,54 @@ def small(tap, path, folder, row, has_ort):
     compare(tap, path, folder, what, shape, classes, has_ort)
 
 
+def ask_all(path, folder, model, values):
+    """Every output of a model with several inputs, from ONNX Runtime."""
+    for i, x in enumerate(values):
+        x.tofile(f"{folder}/input_{i}.bin")
+    ports = [{"name": v.name, "type": "float32", "shape": list(x.shape)}
+             for v, x in zip(model.graph.input, values)]
+    outputs = [{"name": o.name, "type": "float32", "shape": [1, 4]}
+               for o in model.graph.output]
+    with open(folder + "/shards.json", "w") as f:
+        json.dump({"shards": [{"file": os.path.basename(path),
+                               "inputs": ports, "outputs": outputs}]}, f)
+    p = subprocess.run(["node", HERE + "/ort_chain.js", bench_rivals.ORT,
+                        folder], capture_output=True, text=True,
+                       env=dict(os.environ, TMPDIR=folder))
+    if p.returncode != 0:
+        return None, p.stderr
+    return [np.fromfile(f"{folder}/output_{i}.bin", np.float32)
+            for i in range(len(outputs))], ""
+
+
+def views(tap, path, folder, form, aggregators, has_ort):
+    """ddnn: with a view that is not there, all exits."""
+    what = f"ddnn {form} {aggregators}"
+    rc, _, err = ctl("new", "ddnn", "--arch", form, "--devices", "3",
+                     "--classes", "4", "--input", "16x10x1", "--aggregators",
+                     aggregators, "--init", "random", "-o", path)
+    if not tap.case(rc == 0, f"{what}: written", err):
+        return
+    model = onnx.load(path)
+    onnx.checker.check_model(path, full_check=True)
+    rng = np.random.default_rng(6)
+    values = [rng.normal(size=(1, 1, 16, 10)).astype(np.float32)
+              for _ in range(3)] + [np.array([[1, 0, 1]], np.float32)]
+    args = []
+    for v, x in zip(model.graph.input, values):
+        np.save(f"{folder}/{v.name}.npy", x)
+        args += ["--input", f"{v.name}={folder}/{v.name}.npy"]
+    rc, out, err = ctl("run", path, *args, "--output-dir", folder, "-o", "json")
+    if not tap.case(rc == 0, f"{what}: edgectl model run", err) or not has_ort:
+        return
+    want, err = ask_all(path, folder, model, values)
+    far = [] if want is None else [
+        np.abs(np.load(f"{folder}/{o['file']}").ravel() - w).max() /
+        np.abs(w).max() for o, w in zip(json.loads(out)["outputs"], want)]
+    tap.case(len(far) == 5 and max(far) <= 1e-4,
+             f"{what}: ONNX Runtime gives the same at every exit", err or far)
+
+
 def same_again(tap, folder):
     """The same options, the same file; another seed, other weights."""
     texts = []
@@ -168,7 +216,8 @@ def memory(tap, path):
 
 
 def refused(tap, folder):
-    for args, says in ((("vgg",), "(of alexnet, cifar10_quick, lenet, mlp"),
+    for args, says in ((("vgg",), "(of alexnet, cifar10_quick, ddnn, "
+                                "lenet, mlp"),
                        (("vgg61",), 'Did you mean "vgg11"?'),
                        (("vgg16", "--form", "cifra"), 'mean "cifar"?'),
                        (("vgg16", "--width", "0"), "--width"),
@@ -217,6 +266,10 @@ def main():
             os.unlink(path)
         for row in SMALL:
             small(tap, f"{folder}/small.onnx", folder, row, has_ort)
+        for form in ("binary", "float", "res"):
+            for aggregators in ("mp-cc", "ap-mp", "cc-ap"):
+                views(tap, f"{folder}/views.onnx", folder, form, aggregators,
+                      has_ort)
         same_again(tap, folder)
         refused(tap, folder)
         listed(tap)

@@ -141,6 +141,7 @@ static void test_input_is_read(void **state)
     assert_int_equal(in->width, 320);
     assert_int_equal(in->height, 240);
     assert_int_equal(in->resize, CLUSTER_RESIZE_LETTERBOX);
+    assert_int_equal(in->columns, 0);
     assert_int_equal(in->color, CLUSTER_COLOR_BGR);
     assert_int_equal(in->range, CLUSTER_RANGE_255);
     assert_true(is_float(in->mean[0], 1));

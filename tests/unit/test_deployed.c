@@ -239,7 +239,7 @@ static void test_words_of_another_release_are_refused(void **state)
 
     (void)state;
     describe(&f, 4, (int64_t[]){1, 3, 8, 8});
-    f.reply.resize = CLUSTER_RESIZE_LETTERBOX + 1;
+    f.reply.resize = CLUSTER_RESIZE_PAD + 1;
     assert_int_equal(make_form(&f), EDGE_EPROTO);
     f.reply.resize = 0;
     f.reply.color = UINT32_MAX;

@@ -201,8 +201,6 @@ static const char later[] =
     "exits: [{at: local, output: local_logits, entropy: 0.8}]\n"
     "training: {data: photos/}\n";
 
-static const char later_training[] = "{data: photos/, view_dropout: 0.2}\n";
-
 static void test_views_tiers_and_exits_are_read(void **state)
 {
     struct fixture *f = *state;
@@ -263,17 +261,6 @@ static void test_stages_can_be_split_and_tiled_later(void **state)
     assert_int_equal(stage->tile.columns, 2);
     assert_int_equal(stage->tile.rows, 3);
     assert_int_equal(stage->tile.halo, CLUSTER_HALO_EXCHANGE);
-}
-
-static void test_views_can_be_left_out_later(void **state)
-{
-    struct fixture *f = *state;
-    const struct cluster_training *t = (const void *)&f->cluster;
-
-    assert_int_equal(
-        read_with(f, support_all(f, find_table("training")), later_training),
-        0);
-    assert_true(t->view_dropout > 0.19);
 }
 
 static void test_the_rest_of_the_keys_can_be_read_later(void **state)
@@ -355,7 +342,6 @@ int main(void)
         TEST(test_views_tiers_and_exits_are_read),
         TEST(test_rows_of_later_releases_check_their_keys),
         TEST(test_stages_can_be_split_and_tiled_later),
-        TEST(test_views_can_be_left_out_later),
         TEST(test_the_rest_of_the_keys_can_be_read_later),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_hosts),

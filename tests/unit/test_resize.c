@@ -93,6 +93,29 @@ static void test_letterbox_is_at_the_top_left(void **state)
     assert_near("letterbox20", &out);
 }
 
+static void test_a_pad_moves_and_does_not_scale(void **state)
+{
+    struct image in = flat(2, 3, 1, 9);
+    struct image out;
+    struct image cut;
+
+    (void)state;
+    in.pixels[0] = 7;
+    assert_int_equal(resize_pad(&in, 5, 4, &out, NULL), 0);
+    for (int i = 0; i < 20; i++) {
+        bool is_in = i % 5 >= 1 && i % 5 < 3 && i / 5 < 3;
+
+        assert_int_equal(out.pixels[i], i == 1 ? 7 : is_in ? 9 : 0);
+    }
+    assert_int_equal(resize_pad(&out, 3, 2, &cut, NULL), 0);
+    for (int i = 0; i < 6; i++) { /* columns 1 to 3, rows 1 and 2 */
+        assert_int_equal(cut.pixels[i], i % 3 < 2 ? 9 : 0);
+    }
+    image_deinit(&cut);
+    image_deinit(&out);
+    image_deinit(&in);
+}
+
 static void test_the_same_size_changes_nothing(void **state)
 {
     const struct image *in = *state;
@@ -247,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_stretch_is_pillows),
         cmocka_unit_test(test_crop_is_the_references),
         cmocka_unit_test(test_letterbox_is_at_the_top_left),
+        cmocka_unit_test(test_a_pad_moves_and_does_not_scale),
         cmocka_unit_test(test_the_same_size_changes_nothing),
         cmocka_unit_test(test_a_flat_picture_stays_flat),
         cmocka_unit_test(test_shrinking_averages_the_area),

@@ -323,7 +323,7 @@ static void refused(void **state)
         {"resnet50", {.input = {3, 224, 5000}}, EDGE_EINVAL, "3x224x224"},
         {"resnet50", {.classes = 65537}, EDGE_EINVAL, "classes"},
         {"resnet50", {.devices = 2}, EDGE_EINVAL, "ddnn does"},
-        {"ddnn", {.devices = 17}, EDGE_EINVAL, "1 to 16"},
+        {"ddnn", {.devices = 13}, EDGE_EINVAL, "1 to 12"},
         {"ddnn", {.filters = 2000}, EDGE_EINVAL, "1 to 1024"},
         {"ddnn", {.form = "res", .filters = 2}, EDGE_EINVAL, "--width"},
         {"ddnn", {.aggregators = "mp-xx"}, EDGE_EINVAL, "\"mp-xx\""},

@@ -1,0 +1,3 @@
+#!/bin/bash
+# test: timeout=300 serial
+exec /usr/bin/python3 tests/system/train_views.py
