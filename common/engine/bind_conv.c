@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/bind_heavy.h"
 #include "engine/bind_util.h"
+#include "engine/bind_xnor.h"
 #include "kernels/conv.h"
 #include "kernels/conv_transpose.h"
 
@@ -27,7 +28,16 @@ struct conv_state {
     size_t batch;
     size_t in_floats; /* of an image */
     size_t out_floats;
+    struct bits_state bits;
 };
+
+static void free_conv(void *state)
+{
+    struct conv_state *s = state;
+
+    bits_deinit(&s->bits);
+    mem_free(s);
+}
 
 static size_t dim(const struct tensor *t, int axis)
 {
@@ -85,6 +95,33 @@ static const void *weights_of(const struct step *step)
     return s->packed_bytes > 0 ? fresh(step) : step->in[IN_W].data;
 }
 
+/* Images of -1, 0 and 1 alone, or false. */
+static bool run_bits(const struct conv_state *s, size_t n, const float *x,
+                     const struct post *post, float *y, void *scratch)
+{
+    const struct isa *isa = s->conv.isa;
+    size_t area = grid_out(&s->bits.conv.grid);
+
+    for (size_t i = 0; s->bits.has && i < n; i++) {
+        float *to = y + i * s->out_floats;
+
+        if (!xnor_conv_run(isa, &s->bits.conv, x + i * s->in_floats,
+                           s->bits.weights, to, scratch)) {
+            return false;
+        }
+        for (size_t f = 0; f < s->bits.conv.cout; f++) {
+            struct post one = *post;
+
+            one.bias = post->bias != NULL ? post->bias + f : NULL;
+            one.residual = post->residual != NULL
+                               ? post->residual + i * s->out_floats + f * area
+                               : NULL;
+            isa->post_finish(to + f * area, area, &one);
+        }
+    }
+    return s->bits.has;
+}
+
 /* Groups [from, to) of PART_IMAGES images. */
 static void run_images(const struct step *step, size_t from, size_t to,
                        void *scratch)
@@ -107,12 +144,24 @@ static void run_images(const struct step *step, size_t from, size_t to,
 
         part.shape.batch = end - first;
         conv_transpose_run(&part, x, weights_of(step), &post, y, scratch);
-    } else {
+    } else if (!run_bits(s, end - first, x, &post, y, scratch)) {
         struct conv part = s->conv;
 
         part.shape.batch = end - first;
         conv_run(&part, x, weights_of(step), &post, y, scratch);
     }
+}
+
+/* Of a binary layer. */
+static int find_bits(const struct step *step, struct conv_state *s)
+{
+    const struct conv_shape *shape = &s->conv.shape;
+    const struct xnor_conv conv = {shape->grid, shape->cin, shape->cout};
+
+    return s->is_back || !step->in_const[IN_W] || step->narrow.q != NULL ||
+                   shape->groups != 1
+               ? 0
+               : bits_of_conv(&s->bits, &conv, step->in[IN_W].data);
 }
 
 static int make_state(struct step *step, const struct conv_state *wanted,
@@ -127,6 +176,14 @@ static int make_state(struct step *step, const struct conv_state *wanted,
         return EDGE_ENOMEM;
     }
     *s = *wanted;
+    step->free_state = free_conv;
+    if (find_bits(step, s) < 0) {
+        return err_set(err, EDGE_ENOMEM, "no memory for its weights' bits");
+    }
+    if (bits_scratch(&s->bits) > kernel_scratch) {
+        kernel_scratch = bits_scratch(&s->bits);
+    }
+    step->packed_bytes += s->bits.weight_bytes;
     s->packed = packs;
     s->has_bias = step->op->n_in > IN_BIAS && step->op->in[IN_BIAS] >= 0;
     s->batch = dim(&step->in[IN_X], 0);

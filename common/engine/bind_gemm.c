@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/bind_heavy.h"
 #include "engine/bind_util.h"
+#include "engine/bind_xnor.h"
 #include "kernels/narrow.h"
 
 #include <math.h>
@@ -29,7 +30,16 @@ struct product_state {
     size_t c_row; /* 0: the same for all rows, or columns */
     size_t c_step;
     struct bind_batch batch; /* MatMul */
+    struct bits_state bits;  /* Gemm */
 };
+
+static void free_product(void *state)
+{
+    struct product_state *s = state;
+
+    bits_deinit(&s->bits);
+    mem_free(s);
+}
 
 static size_t packed_bytes(const struct product_state *s, bool constant)
 {
@@ -60,16 +70,19 @@ static void pack(struct step *step, const struct product_state *s)
 
 /* Packs b now if it is constant, otherwise asks for the scratch to pack it
  * at each run. The first of the state's bytes are *wanted. */
-static int make_state(struct step *step, const struct product_state *wanted,
+static int make_state(struct step *step, struct product_state *wanted,
                       bool constant, struct err *err)
 {
     struct product_state *s =
         bind_state(step, sizeof(*s), packed_bytes(wanted, constant), err);
 
     if (s == NULL) {
+        bits_deinit(&wanted->bits);
         return EDGE_ENOMEM;
     }
     *s = *wanted;
+    step->free_state = free_product;
+    step->packed_bytes += s->bits.weight_bytes;
     s->packed = constant || s->narrow;
     if (s->packed) {
         pack(step, s);
@@ -77,6 +90,9 @@ static int make_state(struct step *step, const struct product_state *wanted,
         step->scratch_bytes =
             gemm_fresh_scratch(s->depth, s->cols) * sizeof(float);
         step->kernel = "gemm.fresh";
+    }
+    if (bits_scratch(&s->bits) > step->scratch_bytes) {
+        step->scratch_bytes = bits_scratch(&s->bits);
     }
     return 0;
 }
@@ -128,6 +144,19 @@ static void place_c(const struct step *step, struct product_state *s)
     s->c_row = rows > 1 ? cols : 0;
 }
 
+/* Of a binary layer without a bias or an epilogue. */
+static int find_bits(const struct step *step, struct product_state *s)
+{
+    bool is_plain = step->in_const[IN_B] && !s->narrow && !s->has_c &&
+                    s->a_step == 1 && fabsf(s->alpha - 1) <= 0 &&
+                    step->epilogue.act == ACT_NONE &&
+                    !step->epilogue.has_residual;
+
+    return is_plain ? bits_of_dense(&s->bits, step->in[IN_B].data, s->cols,
+                                    s->depth, s->b_step, s->b_row)
+                    : 0;
+}
+
 static int prepare_gemm(struct step *step, struct err *err)
 {
     const struct op *op = step->op;
@@ -152,7 +181,9 @@ static int prepare_gemm(struct step *step, struct err *err)
     if (op->n_in > IN_C && op->in[IN_C] >= 0) {
         place_c(step, &s);
     }
-    return make_state(step, &s, step->in_const[IN_B], err);
+    rc = find_bits(step, &s);
+    return rc < 0 ? err_set(err, rc, "no memory for its weights' bits")
+                  : make_state(step, &s, step->in_const[IN_B], err);
 }
 
 static bool is_one(float x)
@@ -184,6 +215,11 @@ static void run_gemm(const struct step *step)
     struct post none = POST_NONE;
     struct post post = bind_post(step);
 
+    if (s->bits.has && xnor_dense(s->isa, step->in[IN_A].data, s->rows,
+                                  s->depth, s->bits.weights, s->cols,
+                                  step->out[0].data, step->scratch)) {
+        return;
+    }
     if (plain && (c == NULL || by_col)) {
         post.bias = c;
         run_product(step, step->in[IN_A].data, step->in[IN_B].data,

@@ -12,7 +12,7 @@ const struct isa *isa_each(size_t i)
     }
 #if defined(__x86_64__)
     if (i == 1 && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("fma")) {
+        __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt")) {
         return &isa_avx2;
     }
 #endif

@@ -50,6 +50,9 @@ struct isa {
     /* dx = low < y < high ? dy : 0; dx may be dy */
     void (*between_back)(const float *dy, const float *y, float *dx, size_t n,
                          float low, float high);
+    /* y[r * step] = a row of bits times row r of w (xnor.h) */
+    void (*xnor_dots)(const uint64_t *x, const uint64_t *w, size_t words,
+                      size_t rows, float *y, size_t step);
     const unary_run_f32 *unary; /* by enum unary_op */
     const binary_row *binary;   /* of float32, by enum binary_op */
 };

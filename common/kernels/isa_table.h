@@ -15,6 +15,7 @@
 #include "kernels/body_quant.h"
 #include "kernels/body_taps.h"
 #include "kernels/body_widen.h"
+#include "kernels/body_xnor.h"
 
 #include "kernels/body_binary.h"
 #include "kernels/body_unary.h"
@@ -25,16 +26,16 @@
 #define ISA_FUSED false
 #endif
 
-#define ISA_TABLE(text)                                                   \
-    {                                                                     \
-        .name = (text), .width = SIMD_WIDTH, .fused = ISA_FUSED,          \
-        .gemm_left = gemm_left_block, .gemm_right = gemm_right_block,     \
-        .gemm_deal = gemm_deal, .gemm_widen = gemm_widen,                 \
-        .columns_fill = columns_fill, .columns_lines = columns_lines,     \
-        .taps_run = taps_run, .qgemm_left = qgemm_left,                   \
-        .qcolumns_fill = qcolumns_fill, .qturned_fill = qturned_fill,     \
-        .quant = QUANT_LOOPS, .norm = NORM_LOOPS, .planes = PLANES_LOOPS, \
-        .lanes = LANES_LOOPS, .between_back = between_back,               \
-        .post_scale = post_scale, .post_finish = post_finish,             \
-        .unary = unary_runs, .binary = binary_rows,                       \
+#define ISA_TABLE(text)                                                     \
+    {                                                                       \
+        .name = (text), .width = SIMD_WIDTH, .fused = ISA_FUSED,            \
+        .gemm_left = gemm_left_block, .gemm_right = gemm_right_block,       \
+        .gemm_deal = gemm_deal, .gemm_widen = gemm_widen,                   \
+        .columns_fill = columns_fill, .columns_lines = columns_lines,       \
+        .taps_run = taps_run, .qgemm_left = qgemm_left,                     \
+        .qcolumns_fill = qcolumns_fill, .qturned_fill = qturned_fill,       \
+        .quant = QUANT_LOOPS, .norm = NORM_LOOPS, .planes = PLANES_LOOPS,   \
+        .lanes = LANES_LOOPS, .between_back = between_back,                 \
+        .post_scale = post_scale, .post_finish = post_finish,               \
+        .xnor_dots = xnor_dots, .unary = unary_runs, .binary = binary_rows, \
     }
