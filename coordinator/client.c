@@ -19,7 +19,7 @@ struct ask { /* one request of a client */
     uint32_t left_ms;
     struct tensor *inputs;
     size_t n_inputs;
-    size_t n_have;
+    uint32_t absent;         /* views that the client has not */
     struct request *request; /* once all inputs are here */
 };
 
@@ -152,6 +152,7 @@ static struct ask *ask_new(struct client *client, struct deployment *d,
     ask->number = data->request;
     (void)snprintf(ask->deployment, sizeof(ask->deployment), "%s", d->name);
     ask->left_ms = data->left_ms;
+    ask->absent = data->absent;
     ask->n_inputs = d->current->spec->n_inputs;
     ask->inputs = mem_array(struct tensor, ask->n_inputs);
     list_push(&client->asks, &ask->link);
@@ -192,7 +193,10 @@ static uint32_t deadline_of(const struct ask *ask, const struct deployment *d)
     if (d->cluster->routing.deadline_ms != 0) {
         return d->cluster->routing.deadline_ms;
     }
-    return d->cluster->deadline_ms != 0 ? d->cluster->deadline_ms : REQUEST_MS;
+    /* With views that is for each who gathers them, and no failure. */
+    return d->cluster->deadline_ms != 0 && d->cluster->n_views == 0
+               ? d->cluster->deadline_ms
+               : REQUEST_MS;
 }
 
 static int submit(struct ask *ask, struct deployment *d, struct err *err)
@@ -214,7 +218,27 @@ static int submit(struct ask *ask, struct deployment *d, struct err *err)
                        d->current->in_flight, deadline_of(ask, d),
                        ask->client->retry_ms);
     }
+    if (rc == EDGE_EUNAVAILABLE) {
+        return err_set(err, rc,
+                       "none of the %zu views is there: no device that takes "
+                       "one is up. Look at: edgectl nodes",
+                       ask->n_inputs);
+    }
     return rc < 0 ? err_set(err, rc, "%s", err_text(rc)) : 0;
+}
+
+/* Its inputs, but for views that are not there, where those may lack. */
+static bool is_whole(const struct ask *ask, const Edged__Placement *spec)
+{
+    for (size_t i = 0; i < ask->n_inputs; i++) {
+        bool may_lack =
+            spec->may_lack && i < LIMIT_PORTS && (ask->absent >> i & 1) != 0;
+
+        if (ask->inputs[i].dtype == DTYPE_NONE && !may_lack) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A client that asks and does not read costs no more than this; a request
@@ -243,6 +267,12 @@ static int take(struct ask *ask, struct deployment *d,
     const Edged__Placement *spec = d->current->spec;
     int rc;
 
+    if (ask->absent != 0 && !spec->may_lack) {
+        return err_set(err, EDGE_EINVAL,
+                       "%s needs all of its inputs: it has none called "
+                       "\"present\" that would say which are there",
+                       d->name);
+    }
     if (data->port >= ask->n_inputs || ask->n_inputs != spec->n_inputs) {
         return err_set(err, EDGE_EINVAL, "the model has %zu inputs",
                        spec->n_inputs);
@@ -265,8 +295,7 @@ static int take(struct ask *ask, struct deployment *d,
     }
     ask->client->bytes += tensor_bytes(&data->tensor);
     ask->inputs[data->port] = tensor_ref(&data->tensor);
-    ask->n_have++;
-    return ask->n_have == ask->n_inputs ? submit(ask, d, err) : 0;
+    return is_whole(ask, spec) ? submit(ask, d, err) : 0;
 }
 
 static int find_or_make(struct client *client, const Edged__Data *data,

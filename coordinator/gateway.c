@@ -13,42 +13,11 @@
  * placement that ends before a request is through: the request begins again
  * in the one that is in force, for its inputs are still here.
  */
-#include "coordinator/input_code.h"
-#include "coordinator/parts.h"
+#include "coordinator/gateway_inner.h"
 
 #include "base/mem.h"
 
 #include <string.h>
-
-struct entry { /* inputs of the model that one shard takes */
-    struct request *request;
-    struct relay_part *parts;
-    struct hold hold;
-};
-
-struct request {
-    struct list link;
-    struct coordinator *c;
-    struct placement *placement;
-    uint64_t id;
-    uint64_t admitted_us;
-    uint64_t deadline_us;
-    struct tensor *inputs;
-    size_t n_inputs;
-    struct tensor *outputs;
-    size_t n_outputs;
-    size_t n_have;
-    struct entry *entries;
-    size_t n_entries;
-    struct input_code *code; /* what the entries send; NULL: inputs as such */
-    struct relay_hop *hops;
-    size_t n_hops;
-    uint32_t resent; /* by holds that are gone */
-    bool is_alone;   /* no other was under way with it */
-    bool stays;      /* it is about this placement: the golden input */
-    gateway_cb cb;
-    void *arg;
-};
 
 static void drop_tensors(struct tensor *tensors, size_t n)
 {
@@ -115,7 +84,7 @@ static uint32_t count_resent(const struct request *r)
 }
 
 /* The single exit. */
-static void request_finish(struct request *r, int rc, const char *text)
+void request_finish(struct request *r, int rc, const char *text)
 {
     uint64_t now = io_now_us(r->c->io);
     struct answer answer = {
@@ -128,11 +97,16 @@ static void request_finish(struct request *r, int rc, const char *text)
         .latency_us = (uint32_t)(now - r->admitted_us),
         .resent = count_resent(r),
         .version = rc == 0 ? r->placement->spec : NULL,
+        .exit = rc == 0 ? r->left_at : NULL,
+        .views = &r->views,
     };
 
     if (r->placement->deployment != NULL) {
         counts_add(&r->placement->deployment->counts, now, answer.latency_us,
                    rc == 0);
+        if (rc == 0) {
+            views_count(&r->placement->deployment->counts, &answer);
+        }
         if (rc == 0 && r->is_alone && answer.resent == 0) {
             counts_add_alone(&r->placement->deployment->counts,
                              answer.latency_us);
@@ -191,6 +165,7 @@ static struct entry *entry_for(struct request *r, uint32_t shard)
         .deadline_us = r->deadline_us,
         .parts = e->parts,
         .sent = &r->placement->sent,
+        .views = &r->views,
         .done = on_hold_done,
     };
     return e;
@@ -206,8 +181,12 @@ static int make_entries(struct request *r)
     }
     for (size_t i = 0; i < spec->n_entries; i++) {
         const Edged__Link *link = spec->entries[i];
-        struct entry *e = entry_for(r, link->to_shard);
+        struct entry *e;
 
+        if (views_is_absent(r, link->port)) {
+            continue;
+        }
+        e = entry_for(r, link->to_shard);
         if (e == NULL || link->port >= r->n_inputs) {
             return e == NULL ? EDGE_ENOMEM : EDGE_EINVAL;
         }
@@ -237,7 +216,11 @@ static struct request *request_new(struct placement *p,
         return NULL;
     }
     for (size_t i = 0; i < r->n_inputs; i++) {
-        r->inputs[i] = tensor_ref(&inputs[i]);
+        if (inputs[i].dtype == DTYPE_NONE) {
+            r->without |= UINT32_C(1) << i;
+        } else {
+            r->inputs[i] = tensor_ref(&inputs[i]);
+        }
     }
     return r;
 }
@@ -273,8 +256,10 @@ static void on_coded(void *arg, int rc)
     for (size_t i = 0; i < spec->n_entries; i++) {
         const Edged__Link *link = spec->entries[i];
 
-        *part_of(r, link) =
-            input_code_part(r->code, link, &r->inputs[link->port]);
+        if (!views_is_absent(r, link->port)) {
+            *part_of(r, link) =
+                input_code_part(r->code, link, &r->inputs[link->port]);
+        }
     }
     start_holds(r);
 }
@@ -321,9 +306,13 @@ int gateway_submit(struct placement *p, const struct tensor *inputs,
     r->admitted_us = io_now_us(c->io);
     r->deadline_us = r->admitted_us + (uint64_t)deadline_ms * 1000;
     r->stays = stays;
+    r->views.through = stays; /* all of it is tried */
     r->cb = cb;
     r->arg = arg;
-    rc = make_entries(r);
+    rc = views_look(r, p);
+    if (rc == 0) {
+        rc = make_entries(r);
+    }
     if (rc == 0) {
         rc = enter(r, p);
     }
@@ -390,7 +379,8 @@ static int begin_again(struct request *r, struct placement *next)
     r->n_hops = 0;
     r->id = r->c->next_request++;
     r->placement = next;
-    rc = make_entries(r);
+    rc = views_look(r, next);
+    rc = rc == 0 ? make_entries(r) : rc;
     r->placement = old;
     if (rc == 0) {
         rc = enter(r, next);
@@ -441,120 +431,7 @@ void gateway_refuse(struct placement *p, const char *why)
     }
 }
 
-/* ---- outputs ----------------------------------------------------------------
- */
-
-static struct request *find(struct coordinator *c, uint64_t id)
-{
-    list_each(&c->requests, it, after)
-    {
-        struct request *r = list_entry(it, struct request, link);
-
-        if (r->id == id) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
-/* A node may be of another mind about the model; clients must not be. */
-static bool is_right_kind(const struct request *r,
-                          const struct relay_data *data)
-{
-    const Edged__TensorMeta *want =
-        r->placement->spec->outputs[data->port]->tensor;
-    const struct shape *got = &data->tensor.shape;
-    bool fits = data->codec == 0 && /* answers are exact */
-                want->dtype == (uint32_t)data->tensor.dtype &&
-                want->n_dims == (size_t)got->rank;
-
-    for (size_t i = 0; fits && i < want->n_dims; i++) {
-        fits = got->dims[i] <= want->dims[i]; /* some depend on the data */
-    }
-    return fits;
-}
-
-static void take_output(struct request *r, struct relay_data *data)
-{
-    if (r->outputs[data->port].dtype != DTYPE_NONE) {
-        return; /* a repeated hop */
-    }
-    r->outputs[data->port] = tensor_ref(&data->tensor);
-    r->n_have++;
-    if (r->hops == NULL || data->n_hops > r->n_hops) {
-        mem_free(r->hops);
-        r->hops = data->hops;
-        r->n_hops = data->n_hops;
-        data->hops = NULL;
-        data->n_hops = 0;
-    }
-}
-
-/* One Ack stands for all outputs that a shard sends: it must not come while
- * one of them may still be lost with its connection. */
-static bool are_all_here(const struct request *r, uint32_t from)
-{
-    const Edged__Placement *spec = r->placement->spec;
-
-    for (size_t i = 0; i < spec->n_shards; i++) {
-        const Edged__Shard *shard = spec->shards[i];
-
-        for (size_t k = 0; shard->id == from && k < shard->n_links; k++) {
-            const Edged__Link *link = shard->links[k];
-
-            if (link->to_shard == 0 && link->to_port < r->n_outputs &&
-                r->outputs[link->to_port].dtype == DTYPE_NONE) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static void on_output(struct request *r, struct io_peer *peer,
-                      struct relay_data *data)
-{
-    struct relay_key key = {data->request, data->epoch, data->shard,
-                            data->from};
-
-    take_output(r, data);
-    if (are_all_here(r, data->from)) {
-        (void)relay_ack_send(peer, &key); /* lost: it is sent again */
-    }
-    if (r->n_have == r->n_outputs) {
-        request_finish(r, 0, "");
-    }
-}
-
-void gateway_on_data(struct coordinator *c, struct io_peer *peer,
-                     struct msg *msg)
-{
-    struct relay_data data;
-    struct relay_key key;
-    struct request *r;
-    struct err err;
-    int rc = relay_data_read(c->io, msg, &data, &err);
-
-    if (rc < 0) {
-        io_hang_up(peer, rc, err.text);
-        return;
-    }
-    key = (struct relay_key){data.request, data.epoch, data.shard, data.from};
-    r = find(c, data.request);
-    if (data.shard != 0 || (r != NULL && data.port >= r->n_outputs)) {
-        (void)relay_nack_send(peer, &key, EDGE_EINVAL,
-                              "the gateway has no such port");
-    } else if (r == NULL) {
-        (void)relay_ack_send(peer, &key);
-    } else if (!is_right_kind(r, &data)) {
-        (void)relay_ack_send(peer, &key);
-        request_finish(r, EDGE_ECORRUPT,
-                       "a device answered with another type or shape");
-    } else {
-        on_output(r, peer, &data);
-    }
-    relay_data_deinit(&data);
-}
+/* ---- ends ---------------------------------------------------------------- */
 
 void gateway_end_late(struct coordinator *c)
 {

@@ -83,6 +83,7 @@ static int take_codecs(struct input_code *code, const Edged__Placement *spec)
 
         if (link->codec == 0 || link->port >= code->n ||
             code->blobs[link->port] != NULL ||
+            code->held[link->port].dtype == DTYPE_NONE ||
             coded_from(link->codec, link->keep, &codec) < 0) {
             continue;
         }
@@ -114,7 +115,9 @@ static struct input_code *code_new(const Edged__Placement *spec,
     }
     code->n = spec->n_inputs;
     for (size_t i = 0; i < code->n; i++) {
-        code->held[i] = tensor_ref(&inputs[i]);
+        if (inputs[i].dtype != DTYPE_NONE) { /* else it is not there */
+            code->held[i] = tensor_ref(&inputs[i]);
+        }
     }
     if (take_codecs(code, spec) < 0) {
         code_free(code);

@@ -121,6 +121,13 @@ struct counts { /* of a deployment */
     uint64_t alone;  /* so many, and the sum of their latencies */
     double alone_sum_us;
     double sum_us; /* of all that were answered */
+    /* Of a model of several views: */
+    uint64_t by_exit[LIMIT_PORTS]; /* by the exit's number; 0: the last tier */
+    uint64_t incomplete;
+    /* By view, what its board sent for those that were answered: */
+    uint64_t view_samples[LIMIT_PORTS];
+    uint64_t view_bytes[LIMIT_PORTS];
+    uint64_t view_heads[LIMIT_PORTS];
 };
 
 struct deployment {
@@ -271,7 +278,12 @@ void placement_retire(struct placement *p);
 /* Retires it once nothing is in flight, at the latest after DRAIN_MS. */
 void placement_leave(struct placement *p);
 void placement_settle(struct placement *p);
-bool placement_is_ready(const struct placement *p);             /* every seat */
+bool placement_is_ready(const struct placement *p); /* every needed seat */
+/* Not that of a board that is away and has nothing but views, which may lack.
+ */
+bool seat_is_needed(const struct seat *seat);
+/* A view's own part, which stays on its board and whose loss is borne. */
+bool placement_may_lack(const struct placement *p, size_t place);
 const struct seat *placement_failed(const struct placement *p); /* or NULL */
 struct placement *placement_find(struct coordinator *c, uint32_t epoch);
 
@@ -327,13 +339,16 @@ struct answer {
     uint32_t resent;
     const Edged__Placement *version; /* what answered; NULL when rc < 0 */
     uint32_t retry_ms;               /* EDGE_EBUSY: when there may be room */
+    const Edged__Exit *exit;         /* where it left; NULL: at the last tier */
+    const struct relay_views *views; /* NULL: it was refused */
 };
 typedef void (*gateway_cb)(void *arg, const struct answer *answer);
 struct request;
 
-/* Admits a request: inputs[i] (borrowed, referenced) for model input i. The
- * callback comes once, later, unless gateway_cancel() was called. EDGE_EBUSY:
- * there is no room, or it could not be done within its deadline. */
+/* Admits a request: inputs[i] (borrowed, referenced) for model input i; one
+ * without a type is not there. The callback comes once, later, unless
+ * gateway_cancel() was called. EDGE_EBUSY: there is no room, or it could not
+ * be done within its deadline; EDGE_EUNAVAILABLE: no view is there. */
 int gateway_submit(struct placement *p, const struct tensor *inputs,
                    uint32_t deadline_ms, gateway_cb cb, void *arg,
                    struct request **request);

@@ -167,11 +167,7 @@ static int work_out(struct working *w, Edged__Placement *spec, struct err *err)
 
     rc = plan_read_model(w->job, &w->graph, &spec->input, err);
     if (rc == 0 && w->job->cluster->n_views > 0) {
-        rc = w->job->state != NULL
-                 ? err_set(err, EDGE_EUNSUPPORTED,
-                           "\"views\" can be planned, but not deployed by "
-                           "this version of edged yet")
-                 : plan_tiers_arrange(w, spec, err);
+        rc = plan_tiers_arrange(w, spec, err);
     }
     if (rc < 0) {
         return rc;

@@ -167,7 +167,7 @@ static bool may_begin(const struct deployment *d)
 static bool is_all_gone(const struct placement *p)
 {
     for (size_t i = 0; i < p->spec->n_places; i++) {
-        if (recovery_is_gone(p, i)) {
+        if (!placement_may_lack(p, i) && recovery_is_gone(p, i)) {
             return true;
         }
     }
@@ -180,7 +180,7 @@ static void look_at_broken(struct deployment *d, size_t stage)
 {
     struct placement *p = d->current;
     uint64_t now = io_now_us(d->c->io);
-    bool is_gone = is_all_gone(p);
+    bool is_gone = is_all_gone(p) || placement_may_lack(p, stage);
     uint64_t waited;
     struct recovery_plan plan;
     char text[600];
@@ -197,10 +197,13 @@ static void look_at_broken(struct deployment *d, size_t stage)
         recovery_plan_make(&plan, d, true) < 0) {
         return;
     }
-    if (plan.rc == 0 && is_gone && may_begin(d)) {
+    /* A view is where it is sensed: there is nowhere else to place it. */
+    if (plan.rc == 0 && is_gone && may_begin(d) &&
+        p->spec->places[stage]->view == 0) {
         begin(d, &plan, true);
     } else if (waited >= (uint64_t)(is_gone ? VERDICT_MS : HOPE_MS) * 1000 &&
                (plan.rc < 0 || d->recovery.fails > 0 || d->rollout != NULL ||
+                p->spec->places[stage]->view > 0 ||
                 DEFENCE_OFF("place-again"))) {
         recovery_plan_explain(&plan, stage, text, sizeof(text));
         give_verdict(d, text);

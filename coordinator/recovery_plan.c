@@ -35,14 +35,25 @@ static bool is_well_held(const struct placement *p, size_t stage)
     return false;
 }
 
+/* Views may lack, but not all of them. */
 size_t recovery_find_broken(const struct placement *p)
 {
-    size_t i = 0;
+    size_t n = p->spec->n_places;
+    bool has_view = false;
+    size_t lost = n;
 
-    while (i < p->spec->n_places && is_well_held(p, i)) {
-        i++;
+    for (size_t i = 0; i < n; i++) {
+        bool is_held = is_well_held(p, i);
+
+        if (!is_held && !placement_may_lack(p, i)) {
+            return i;
+        }
+        if (placement_may_lack(p, i)) {
+            has_view = has_view || is_held;
+            lost = lost == n && !is_held ? i : lost;
+        }
     }
-    return i;
+    return has_view ? n : lost;
 }
 
 bool recovery_is_gone(const struct placement *p, size_t stage)
@@ -219,6 +230,20 @@ static bool may_be_on(const struct recovery_plan *plan,
     return pinned_allows(plan->d->cluster, p->spec->shards[s]->name, node);
 }
 
+/* It is where it is sensed, or nowhere. */
+static void pin_view(struct recovery_plan *plan, size_t s)
+{
+    const struct again *a = &plan->again;
+
+    plan->stages[s].wanted = 0;
+    for (size_t d = 0; d < a->n_devices; d++) {
+        size_t at = s * a->n_devices + d;
+
+        plan->may[at] = plan->now[at] == AGAIN_FIRM;
+        plan->stages[s].wanted += plan->may[at];
+    }
+}
+
 static void fill_stages(struct recovery_plan *plan, const struct placement *p)
 {
     struct again *a = &plan->again;
@@ -230,7 +255,8 @@ static void fill_stages(struct recovery_plan *plan, const struct placement *p)
 
         plan->stages[s].needs_bytes = needs_of(p->spec->shards[s]);
         plan->stages[s].wanted = wanted;
-        plan->stages[s].spares = spares_wanted(plan->d->cluster, wanted);
+        plan->stages[s].spares =
+            place->view > 0 ? 0 : spares_wanted(plan->d->cluster, wanted);
         for (size_t d = 0; d < a->n_devices; d++) {
             size_t at = s * a->n_devices + d;
 
@@ -238,6 +264,9 @@ static void fill_stages(struct recovery_plan *plan, const struct placement *p)
                                 ? (uint8_t)role_now(p, s, plan->members[d])
                                 : AGAIN_NONE;
             plan->may[at] = may_be_on(plan, p, s, d);
+        }
+        if (place->view > 0) {
+            pin_view(plan, s);
         }
     }
     a->stages = plan->stages;
@@ -316,6 +345,9 @@ static int add_nodes(const struct recovery_plan *plan, size_t stage,
 static int set_place(const struct recovery_plan *plan, size_t stage,
                      Edged__Place *place)
 {
+    if (place->view > 0) {
+        return 0;
+    }
     for (size_t k = 0; k < place->n_nodes; k++) {
         mem_free(place->nodes[k]);
     }

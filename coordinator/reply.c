@@ -4,6 +4,7 @@
  * reads is hung up by the io.
  */
 #include "coordinator/client.h"
+#include "coordinator/reply_views.h"
 
 #include "base/mem.h"
 
@@ -26,6 +27,7 @@ struct reply {
     uint32_t generation;
     struct digest model;
     uint32_t retry_ms;
+    struct reply_views views;
 };
 
 static void reply_free(struct client *client, struct reply *reply)
@@ -37,6 +39,7 @@ static void reply_free(struct client *client, struct reply *reply)
     mem_free(reply->outputs);
     mem_free(reply->hops);
     mem_free(reply->text);
+    reply_views_deinit(&reply->views);
     list_unlink(&reply->link);
     client->n_replies--;
     mem_free(reply);
@@ -70,6 +73,7 @@ static int send_answer(struct io_peer *peer, struct reply *reply)
         message.n_hops = i + 1;
     }
     message.hops = list;
+    reply_views_fill(&reply->views, &message);
     env.body_case = EDGED__ENVELOPE__BODY_ANSWER;
     env.answer = &message;
     return io_send(peer, &env, NULL);
@@ -156,7 +160,7 @@ static int fill(struct client *client, struct reply *reply,
         reply->outputs[i] = tensor_ref(&answer->outputs[i]);
         client->bytes += tensor_bytes(&reply->outputs[i]);
     }
-    return 0;
+    return reply_views_init(&reply->views, answer);
 }
 
 void reply_send(struct client *client, uint64_t number,

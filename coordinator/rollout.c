@@ -241,7 +241,8 @@ static const struct member *find_lost(const struct rollout *r)
     for (size_t i = 0; i < r->next->n_seats; i++) {
         const struct member *m = r->next->seats[i].member;
 
-        if (!members_is_ready(m) && now - m->down_us > most_ms * 1000) {
+        if (!members_is_ready(m) && now - m->down_us > most_ms * 1000 &&
+            seat_is_needed(&r->next->seats[i])) {
             return m;
         }
     }

@@ -48,10 +48,30 @@ struct placement *placement_find(struct coordinator *c, uint32_t epoch)
     return NULL;
 }
 
+bool placement_may_lack(const struct placement *p, size_t place)
+{
+    return p->spec->may_lack && p->spec->places[place]->view > 0;
+}
+
+static bool holds(const Edged__Place *place, const char *node);
+
+bool seat_is_needed(const struct seat *seat)
+{
+    const struct placement *p = seat->placement;
+
+    for (size_t i = 0; i < p->spec->n_places; i++) {
+        if (!placement_may_lack(p, i) &&
+            holds(p->spec->places[i], seat->member->name)) {
+            return true;
+        }
+    }
+    return members_is_ready(seat->member);
+}
+
 bool placement_is_ready(const struct placement *p)
 {
     for (size_t i = 0; i < p->n_seats; i++) {
-        if (p->seats[i].state != SEAT_READY) {
+        if (p->seats[i].state != SEAT_READY && seat_is_needed(&p->seats[i])) {
             return false;
         }
     }

@@ -178,7 +178,14 @@ static void judge(Edged__DeploymentStatus *row, const struct placement *p,
         edged__stage_status__init(stage);
         row->stages[row->n_stages++] = stage;
         fill_stage(stage, p, i, &tally);
-        if (tally.ready < tally.firm && strcmp(state, "unavailable") != 0) {
+        if (tally.ready < tally.firm && placement_may_lack(p, i)) {
+            (void)snprintf(reason, sizeof(reason),
+                           "view %s is missing: %s does not answer",
+                           p->spec->places[i]->name,
+                           p->spec->places[i]->nodes[0]);
+            state = strcmp(state, "ready") == 0 ? "degraded" : state;
+        } else if (tally.ready < tally.firm &&
+                   strcmp(state, "unavailable") != 0) {
             state = judge_stage(&tally, p->spec->places[i]->name, reason,
                                 sizeof(reason));
         }

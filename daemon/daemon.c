@@ -143,6 +143,7 @@ int daemon_new(struct io *io, const struct daemon_config *config,
 
 void daemon_start(struct daemon *d)
 {
+    views_init(d);
     beat_start(d);
     member_start(d);
     kept_load(d);
@@ -156,6 +157,7 @@ void daemon_close(struct daemon *d)
     leave_stop(d);
     io_timer_stop(d->io, &d->beat);
     io_timer_stop(d->io, &d->posting);
+    views_stop(d);
     sweep_stop(&d->sweep);
     fault_end_all(d);
     list_each(&d->epochs, it, after)

@@ -31,6 +31,7 @@ static void on_nack(struct daemon *d, struct io_peer *peer, struct msg *msg)
 static void on_computed(struct daemon *d, struct io_peer *peer, struct msg *msg)
 {
     relay_on_computed(&d->relay, route_node_of(d, peer), msg->env->computed);
+    exits_on_computed(d, msg->env->computed);
 }
 
 static void on_log_request(struct daemon *d, struct io_peer *peer,

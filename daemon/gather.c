@@ -113,11 +113,28 @@ static void note_gathering(struct hosted *shard, uint64_t us)
     shard->has_gathered = true;
 }
 
+void run_queue(struct run *run)
+{
+    struct daemon *d = run->daemon;
+
+    if (views_complete(run) < 0) {
+        run_finish(run, EDGE_EUNAVAILABLE, "out of memory");
+        return;
+    }
+    run->state = RUN_QUEUED;
+    run->queued_us = io_now_us(d->io);
+    note_gathering(run->shard, run->queued_us - run->began_us);
+    list_push(&d->runnable, &run->queue);
+}
+
 static void take_input(struct run *run, struct relay_data *data,
                        uint32_t wire_us)
 {
     struct daemon *d = run->daemon;
 
+    if (run->state == RUN_GATHERING) {
+        relay_views_merge(&run->views, &data->views);
+    }
     if (run->state != RUN_GATHERING ||
         run->inputs[data->port].dtype != DTYPE_NONE) {
         return; /* here already, from an earlier attempt */
@@ -132,11 +149,9 @@ static void take_input(struct run *run, struct relay_data *data,
     if (wire_us > run->wire_us) {
         run->wire_us = wire_us;
     }
-    if (run->n_have == run->shard->n_inputs) {
-        run->state = RUN_QUEUED;
-        run->queued_us = io_now_us(d->io);
-        note_gathering(run->shard, run->queued_us - run->began_us);
-        list_push(&d->runnable, &run->queue);
+    views_note(run, data->port);
+    if (views_are_whole(run)) {
+        run_queue(run);
         run_pump(d);
     }
 }
@@ -146,7 +161,8 @@ static int check_input(const struct hosted *shard,
 {
     const struct plan_port *port;
 
-    if (data->port >= shard->n_inputs) {
+    if (data->port >= shard->n_inputs ||
+        (shard->gather != NULL && shard->gather->present == data->port + 1)) {
         *why = "the shard has no such input";
         return EDGE_EINVAL;
     }
@@ -270,6 +286,9 @@ static int local_data(const struct hold *hold, size_t part,
     }
     data->tensor = tensor_ref(&hold->parts[part].tensor);
     data->codec = hold->parts[part].codec;
+    if (hold->views != NULL) {
+        data->views = *hold->views;
+    }
     return 0;
 }
 
@@ -311,5 +330,5 @@ bool run_is_left_alone(const struct run *run, uint64_t now)
         most_us = (uint64_t)GATHER_MIN_MS * 1000;
     }
     return run->state == RUN_GATHERING && shard->has_gathered &&
-           now - run->began_us > most_us;
+           !views_may_go_on(run) && now - run->began_us > most_us;
 }

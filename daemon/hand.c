@@ -19,7 +19,7 @@ static void on_hold_done(struct hold *hold, int rc, const char *text)
         return;
     }
     run->holds_left--;
-    if (run->holds_left == 0) {
+    if (run->holds_left == 0 || run->shard->is_tiered) {
         run_finish(run, 0, "");
     }
 }
@@ -48,6 +48,7 @@ static int fill_hold(struct run *run, struct run_hold *rh, uint32_t to_shard)
     for (size_t i = 0; i < shard->n_links; i++) {
         if (shard->links[i].to_shard == to_shard) {
             rh->parts[rh->hold.n_parts++] = coding_part(run, &shard->links[i]);
+            rh->after = shard->links[i].after;
         }
     }
     rh->hold.request = run->request;
@@ -58,6 +59,8 @@ static int fill_hold(struct run *run, struct run_hold *rh, uint32_t to_shard)
     rh->hold.hops = run->hops;
     rh->hold.n_hops = run->n_hops;
     rh->hold.sent = &shard->sent;
+    rh->hold.views = &run->views;
+    rh->hold.own_view = shard->view;
     rh->hold.done = on_hold_done;
     return 0;
 }
@@ -81,16 +84,40 @@ int hand_on(struct run *run)
         }
     }
     run->holds_left = n;
-    for (size_t i = 0; i < n; i++) {
-        hold_start(&run->daemon->relay, &run->holds[i].hold);
-    }
+    run->given_us = io_now_us(run->daemon->io);
+    hand_more(run);
+    exits_look(run);
     return 0;
+}
+
+void hand_more(struct run *run)
+{
+    for (size_t i = 0; i < run->n_holds; i++) {
+        struct run_hold *rh = &run->holds[i];
+
+        if (!rh->is_started && exits_allow(run, rh)) {
+            rh->is_started = true;
+            hold_start(&run->daemon->relay, &rh->hold);
+        }
+    }
+}
+
+/* Where the request is answered nobody need go on with it. */
+static void stop_hold(struct run *run, struct hold *hold)
+{
+    struct relay *relay = &run->daemon->relay;
+
+    if (run->is_answered && run->shard->is_tiered) {
+        hold_abandon(relay, hold);
+    } else {
+        hold_cancel(relay, hold);
+    }
 }
 
 void hand_stop(struct run *run)
 {
     for (size_t i = 0; i < run->n_holds; i++) {
-        hold_cancel(&run->daemon->relay, &run->holds[i].hold);
+        stop_hold(run, &run->holds[i].hold);
         mem_free(run->holds[i].parts);
     }
     mem_free(run->holds);
@@ -133,6 +160,20 @@ static bool is_last(const struct hosted *shard)
     return true;
 }
 
+/* The same for a shard of this very process. */
+static void tell_here(struct run *run, const struct relay_key *key)
+{
+    Edged__Computed computed = EDGED__COMPUTED__INIT;
+
+    computed.request = key->request;
+    computed.epoch = key->epoch;
+    computed.shard = key->shard;
+    computed.from = key->from;
+    computed.passed = run->passed;
+    computed.absent = run->views.absent;
+    exits_on_computed(run->daemon, &computed);
+}
+
 void hand_computed_to(struct run *run, const struct sender *sender)
 {
     struct relay *relay = &run->daemon->relay;
@@ -143,13 +184,15 @@ void hand_computed_to(struct run *run, const struct sender *sender)
         .from = sender->from,
     };
 
-    if (is_last(run->shard)) {
+    if (is_last(run->shard) && run->passed == 0) {
         return;
     }
-    if (sender->peer != NULL) {
-        (void)relay_computed_send(sender->peer, &key); /* lost: a copy more */
+    if (sender->peer != NULL) { /* lost: a copy more */
+        (void)relay_computed_send(sender->peer, &key, run->passed,
+                                  run->views.absent);
     } else {
         relay_computed_local(relay, relay_find(relay, run->daemon->name), &key);
+        tell_here(run, &key);
     }
 }
 

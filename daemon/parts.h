@@ -36,6 +36,24 @@ struct link_out { /* an output's way: one per destination shard */
     uint32_t to_shard;
     uint32_t to_port;
     uint32_t coder; /* 0: values go as they are; else coders[coder - 1] */
+    uint32_t after; /* exits that must have let the request pass */
+};
+
+/* A shard that goes on without some of its inputs: views.c. */
+struct gather {
+    uint32_t all;               /* the model's views, as a mask */
+    uint32_t present;           /* + 1: the input that nobody sends; 0: none */
+    uint32_t deadline_ms;       /* from its first input on */
+    uint8_t views[LIMIT_PORTS]; /* of each input, + 1; 0: it is always needed */
+    char nodes[LIMIT_PORTS][LIMIT_NAME + 1]; /* who sends it; "": several may */
+    bool has_come[LIMIT_PORTS];              /* ever, from there */
+};
+
+struct exit_rule {   /* when an answer leaves: exits.c */
+    uint32_t number; /* from 1, in the order of the tiers; 0: none leaves */
+    uint32_t port;
+    bool by_entropy;
+    double below;
 };
 
 struct coder { /* an output in the coded form that some links want */
@@ -70,7 +88,13 @@ struct hosted { /* a shard on this node */
     uint64_t gather_us;  /* from a run's first input to its last, of late */
     bool has_gathered;
     uint64_t n_runs;
-    struct seen finished; /* requests */
+    struct seen finished;  /* requests */
+    struct gather *gather; /* NULL: it needs all of its inputs */
+    struct exit_rule exit;
+    uint32_t view;    /* + 1: whose own part it is */
+    uint32_t wait_ms; /* for an exit, at most */
+    bool is_tiered;   /* an exit is here, or is waited for: one Ack of all that
+                       * it sends says that the request is answered */
 };
 
 enum epoch_state {
@@ -153,8 +177,13 @@ struct run {           /* one request through one shard */
     struct run_hold *holds; /* one per destination shard */
     size_t n_holds;
     size_t holds_left;
+    struct relay_views views;
+    uint32_t passed;   /* exits up to this one did not end it */
+    bool leaves;       /* here */
+    bool is_answered;  /* nobody else need work on it */
     uint64_t began_us; /* when its first input came; 0: not yet */
     uint64_t queued_us;
+    uint64_t given_us; /* when its outputs began to go; 0: not yet */
     struct plan *plan; /* for the job: nothing else of the daemon's */
     int rc;            /* of the job */
     struct io_work work;
@@ -163,6 +192,8 @@ struct run {           /* one request through one shard */
 struct run_hold {
     struct run *run;
     struct relay_part *parts;
+    uint32_t after;  /* exits that it waits for */
+    bool is_started; /* else it waits, or is not sent at all */
     struct hold hold;
 };
 
@@ -226,6 +257,8 @@ struct daemon {
     bool training;           /* a job of a training is on the compute strand */
     struct io_timer posting; /* train_post.c */
     struct io_timer beat;
+    struct io_timer gathering; /* views.c: the next deadline */
+    uint64_t gathering_us;     /* when it is due; 0: it does not run */
     uint64_t beat_seq;
     struct faults *faults;                /* on purpose: fault.c */
     const struct daemon_process *process; /* NULL: cannot be stopped */
@@ -326,7 +359,38 @@ struct run *run_find(struct hosted *shard, uint64_t request); /* or NULL */
 /* Some inputs came and the rest, it seems, went to another node. */
 bool run_is_left_alone(const struct run *run, uint64_t now_us);
 
+/* views.c: who is there. */
+int views_read(const Edged__Shard *from, struct hosted *shard, struct err *err);
+void views_init(struct daemon *d);
+void views_stop(struct daemon *d);
+/* True if nothing more is waited for. */
+bool views_are_whole(const struct run *run);
+/* An input is here: who else need not be waited for. */
+void views_note(struct run *run, size_t port);
+/* What is missing is taken for 0, and `present` says so. EDGE_ENOMEM. */
+int views_complete(struct run *run);
+/* Only views lack: it goes on without them when its deadline comes. */
+bool views_may_go_on(const struct run *run);
+/* A node is gone, and with it the views that it sends. */
+void views_node_gone(struct daemon *d, const char *node);
+
+/* exits.c: who leaves, and who waits for that. */
+int exits_read(const Edged__Shard *from, struct hosted *shard, struct err *err);
+/* On the strand, when the outputs are there. */
+void exits_judge(struct run *run);
+/* Whether a hold may go now. */
+bool exits_allow(const struct run *run, const struct run_hold *rh);
+/* The run after this one says that exits let the request pass. */
+void exits_on_computed(struct daemon *d, const Edged__Computed *computed);
+/* Nothing is sent or held any more: it only knows that the request passed. */
+bool exits_is_idle(const struct run *run);
+/* Who waits for an exit that nobody decides does not wait for ever. */
+void exits_look(struct run *run);
+void exits_look_all(struct daemon *d);
+
 /* run.c */
+/* All that it waits for is here: for run_pump(). */
+void run_queue(struct run *run);
 void run_peer_gone(struct daemon *d, struct io_peer *peer);
 void run_end_all(struct epoch *epoch);
 void run_end_late(struct daemon *d);
@@ -351,6 +415,8 @@ struct relay_part coding_part(const struct run *run,
 
 /* hand.c: a run's outputs on their way, and Acks back. */
 int hand_on(struct run *run);
+/* Those that have become allowed. */
+void hand_more(struct run *run);
 void hand_stop(struct run *run);
 void hand_ack(struct run *run, int rc, const char *text);
 /* Tells the senders that the outputs are made and held here. */

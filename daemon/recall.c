@@ -28,7 +28,8 @@ static void take_back(struct daemon *d, const struct io_peer *peer,
         epoch != NULL ? install_shard(epoch, key->shard) : NULL;
     struct run *run = shard != NULL ? run_find(shard, key->request) : NULL;
 
-    if (run == NULL || run->state == RUN_HOLDING || run->ended) {
+    if (run == NULL || run->ended ||
+        (run->state == RUN_HOLDING && !exits_is_idle(run))) {
         return;
     }
     drop_sender(run, peer, key->from);

@@ -316,4 +316,6 @@ void route_peer_down(struct daemon *d, struct io_peer *peer)
         mem_free(v);
         peer->user = NULL;
     }
+    views_node_gone(d, peer->name);
+    exits_look_all(d);
 }

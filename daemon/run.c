@@ -65,6 +65,7 @@ void run_finish(struct run *run, int rc, const char *text)
         return;
     }
     run->ended = true;
+    run->is_answered = rc == 0;
     if (rc == 0) {
         seen_add(&run->shard->finished, run->request);
     } else {
@@ -93,6 +94,7 @@ void run_compute(struct io_work *work)
         run->rc = plan_run(run->plan, given, run->outputs);
     }
     if (run->rc == 0) {
+        exits_judge(run);
         run->rc = coding_close(run);
     }
 }
@@ -255,6 +257,9 @@ static void forget_peer(struct run *run, struct io_peer *peer)
         }
     }
     run->n_senders = kept;
+    if (kept == 0 && exits_is_idle(run)) {
+        run_finish(run, EDGE_ECLOSED, "nobody waits for it");
+    }
 }
 
 static void each_run(struct epoch *epoch,
@@ -290,10 +295,12 @@ static void end_if_late(struct run *run, void *arg)
         run_finish(run, EDGE_EUNAVAILABLE, "its other inputs are elsewhere");
         return;
     }
-    if ((run->state == RUN_GATHERING || run->parked) &&
+    if ((run->state == RUN_GATHERING || run->parked || exits_is_idle(run)) &&
         run->deadline_us <= *now) {
         run_finish(run, EDGE_ETIMEOUT, "its deadline has passed");
+        return;
     }
+    exits_look(run);
 }
 
 void run_end_late(struct daemon *d)

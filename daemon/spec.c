@@ -16,6 +16,7 @@ void spec_free(struct epoch *epoch)
 
         share_release(epoch, i);
         train_free(shard->train);
+        mem_free(shard->gather);
         mem_free(shard->blobs);
         mem_free(shard->links);
         mem_free(shard->coders);
@@ -169,7 +170,9 @@ static int read_shard(struct epoch *epoch, const Edged__Shard *from,
     if (rc == 0) {
         rc = read_inputs(from, shard, err);
     }
-    return rc < 0 ? rc : read_links(from, shard, err);
+    rc = rc < 0 ? rc : read_links(from, shard, err);
+    rc = rc < 0 ? rc : views_read(from, shard, err);
+    return rc < 0 ? rc : exits_read(from, shard, err);
 }
 
 static const Edged__Place *place_of(const Edged__Install *from, uint32_t shard)

@@ -1,4 +1,4 @@
-#include "relay/relay.h"
+#include "relay/inner.h"
 
 #include "base/mem.h"
 #include "codec/coded.h"
@@ -108,6 +108,7 @@ int relay_data_read(struct io *io, const struct msg *msg,
         return rc;
     }
     made.codec = from->tensor->codec;
+    relay_views_read(from, &made.views);
     rc = relay_hops_read(from->hops, from->n_hops, &made.hops, &made.n_hops);
     if (rc < 0) {
         tensor_deinit(&made.tensor);
@@ -180,6 +181,8 @@ int relay_data_send(struct io_peer *peer, const struct hold *hold,
     Edged__Hop *hop_list[LIMIT_HOPS];
     int64_t dims[LIMIT_RANK];
     struct io_payload payload = payload_of(part);
+    struct relay_views_list list;
+    struct relay_views before;
     int rc;
 
     data.request = hold->request;
@@ -200,9 +203,18 @@ int relay_data_send(struct io_peer *peer, const struct hold *hold,
     data.tensor = &meta;
     env.body_case = EDGED__ENVELOPE__BODY_DATA;
     env.data = &data;
+    if (hold->views != NULL) {
+        before = *hold->views;
+        relay_views_fill(hold->views, &list, &data);
+    }
+    if (hold->views != NULL && hold->own_view > 0) {
+        relay_views_count(hold, &list, &env, payload.size);
+    }
     rc = io_send(peer, &env, payload.size > 0 ? &payload : NULL);
     if (rc == 0) {
         count_sent(hold, part, payload.size);
+    } else if (hold->views != NULL) {
+        *hold->views = before; /* nothing was sent */
     }
     return rc;
 }
@@ -249,12 +261,15 @@ int relay_ack_send(struct io_peer *peer, const struct relay_key *key)
     return io_send(peer, &env, NULL);
 }
 
-int relay_computed_send(struct io_peer *peer, const struct relay_key *key)
+int relay_computed_send(struct io_peer *peer, const struct relay_key *key,
+                        uint32_t passed, uint32_t absent)
 {
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__Computed computed;
 
     computed_fill(&computed, key);
+    computed.passed = passed;
+    computed.absent = absent;
     env.body_case = EDGED__ENVELOPE__BODY_COMPUTED;
     env.computed = &computed;
     return io_send(peer, &env, NULL);

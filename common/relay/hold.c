@@ -90,6 +90,24 @@ bool hold_is_waiting(const struct hold *hold)
     return hold->active && hold->sent_to == NULL;
 }
 
+bool hold_is_stranded(const struct hold *hold)
+{
+    const struct relay_place *place = hold->place;
+
+    if (!hold->active || hold->computed) {
+        return false;
+    }
+    for (size_t i = 0; place != NULL && i < place->n_nodes; i++) {
+        const struct relay_node *node = place->nodes[i];
+
+        if (node->up && !node->suspect && !node->leaving &&
+            relay_is_ready(node, place->epoch, place->shard)) {
+            return false;
+        }
+    }
+    return place != NULL;
+}
+
 void relay_tick_in(struct relay *relay, uint64_t ms)
 {
     uint64_t due_us = io_now_us(relay->io) + ms * 1000;

@@ -49,6 +49,15 @@ struct relay_place *relay_place_find(struct relay *relay, uint32_t epoch,
                                      uint32_t shard);
 void relay_say_ejected(struct relay *relay, const struct relay_node *node);
 
+/* ---- views.c ---- */
+void relay_views_read(const Edged__Data *from, struct relay_views *views);
+/* Borrows the list. */
+void relay_views_fill(const struct relay_views *views,
+                      struct relay_views_list *list, Edged__Data *data);
+/* What a message adds to what its view's board has sent: it is about to be. */
+void relay_views_count(const struct hold *hold, struct relay_views_list *list,
+                       Edged__Envelope *env, size_t payload);
+
 /* ---- choose.c ---- */
 /* It has next to nothing to do for this shard. */
 /* How long the work that it has will take, at its measured speed; 0: that is

@@ -107,6 +107,28 @@ struct relay_hop { /* one line of the way that a request came */
     uint32_t wire_us;
 };
 
+/* What goes along with the data of a model of several views; bit k of a mask is
+ * view k of the model's inputs. */
+struct relay_views {
+    uint32_t absent;   /* not there: nobody waits for them */
+    bool through;      /* no exit ends it */
+    double confidence; /* of an exit's answer */
+    /* By view: payload that its board has sent for the request, and what it
+     * was wrapped in: frame and head, but for length and checksum of values. */
+    uint32_t bytes[LIMIT_PORTS];
+    uint32_t heads[LIMIT_PORTS];
+};
+/* What another input of the same request knows, too. */
+void relay_views_merge(struct relay_views *views,
+                       const struct relay_views *more);
+/* The rows of a message; how many. */
+struct relay_views_list {
+    Edged__ViewSent rows[LIMIT_PORTS];
+    Edged__ViewSent *pointers[LIMIT_PORTS];
+};
+size_t relay_views_sent(const struct relay_views *views,
+                        struct relay_views_list *list);
+
 struct hold {
     uint64_t request;
     uint32_t epoch;
@@ -118,7 +140,9 @@ struct hold {
     size_t n_parts;
     const struct relay_hop *hops;
     size_t n_hops;
-    struct relay_sent *sent; /* counted there; NULL: not counted */
+    struct relay_sent *sent;   /* counted there; NULL: not counted */
+    struct relay_views *views; /* sent along, and counted in; NULL: none */
+    uint32_t own_view; /* + 1: the view whose board this is; 0: it is none's */
     void (*done)(struct hold *hold, int rc, const char *text);
     /* private */
     struct list link; /* sent, waiting or local, in the relay */
@@ -235,6 +259,9 @@ void hold_cancel(struct relay *relay, struct hold *hold);
 void hold_abandon(struct relay *relay, struct hold *hold);
 /* True while the hold has found no node to go to. */
 bool hold_is_waiting(const struct hold *hold);
+/* The same, and nobody whom it could go to is well; or whoever has it is not.
+ */
+bool hold_is_stranded(const struct hold *hold);
 
 /* Ack, Nack and Computed as they come from `node`; of an unknown hold:
  * ignored. */
@@ -272,6 +299,7 @@ struct relay_data {
     uint32_t codec;       /* as relay_part's */
     struct relay_hop *hops;
     size_t n_hops;
+    struct relay_views views;
 };
 int relay_data_read(struct io *io, const struct msg *msg,
                     struct relay_data *data, struct err *err);
@@ -282,7 +310,10 @@ int relay_data_send(struct io_peer *peer, const struct hold *hold,
 int relay_ack_send(struct io_peer *peer, const struct relay_key *key);
 int relay_nack_send(struct io_peer *peer, const struct relay_key *key, int code,
                     const char *text);
-int relay_computed_send(struct io_peer *peer, const struct relay_key *key);
+/* Exits up to `passed` did not end it, and these views were not there; 0: that
+ * is not what it says. */
+int relay_computed_send(struct io_peer *peer, const struct relay_key *key,
+                        uint32_t passed, uint32_t absent);
 int relay_cancel_send(struct io_peer *peer, const struct relay_key *key);
 /* The same for Data that came from this very process. */
 void relay_ack_local(struct relay *relay, const struct relay_key *key);

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "coordinator/ctl/show.h"
+#include "coordinator/ctl/views.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,10 @@ struct infer {
     size_t top;
     uint32_t deadline_ms;
     const char *folder; /* of outputs; NULL: not wanted */
+    const char *views;  /* a picture for each input; NULL: not given */
+    struct image_grid grid;
+    bool is_strict;
+    struct views_form form_of_views;
     struct named_list named;
     struct pictures pictures;
     struct picture_form form;
@@ -44,6 +49,7 @@ struct infer {
     size_t n_printed;
     size_t n_done;
     size_t n_failed;
+    size_t n_incomplete;
     int first_rc; /* of the first that failed */
     struct err err;
 };
@@ -59,6 +65,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         infer->top = (size_t)ctl_number(state, arg, 1, TOP_MOST);
         return 0;
     case 'd': infer->folder = arg; return 0;
+    case 'V': infer->views = arg; return 0;
+    case 'G':
+        if (!grid_parse(arg, &infer->grid)) {
+            argp_error(state, "--grid takes columns and rows, as 3x2, not %s",
+                       arg);
+        }
+        return 0;
+    case 'S': infer->is_strict = true; return 0;
     case 'D':
         infer->deadline_ms = (uint32_t)ctl_number(state, arg, 1, DEADLINE_MOST);
         return 0;
@@ -73,12 +87,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int check_usage(const struct infer *infer, int n_arguments)
 {
-    if (infer->named.n > 0 && n_arguments > 0) {
-        (void)fprintf(stderr, "edgectl infer: give pictures or --input, not "
-                              "both.  See: edgectl infer --help\n");
+    int n_ways =
+        (infer->named.n > 0) + (n_arguments > 0) + (infer->views != NULL);
+
+    if (n_ways > 1 || (infer->grid.rows > 0 && n_arguments == 0)) {
+        (void)fprintf(stderr, "edgectl infer: give pictures, --views or "
+                              "--input; --grid is for pictures.  See: edgectl "
+                              "infer --help\n");
         return CTL_USAGE;
     }
-    if (infer->named.n == 0 && n_arguments == 0) {
+    if (n_ways == 0) {
         (void)fprintf(stderr, "edgectl infer: which picture? Give files, "
                               "folders, or - for standard input.  See: "
                               "edgectl infer --help\n");
@@ -99,7 +117,8 @@ static void fail_one(struct infer *infer, int rc, const struct err *err)
 static int exit_code(const struct infer *infer)
 {
     if (infer->n_failed == 0) {
-        return CTL_OK;
+        return infer->is_strict && infer->n_incomplete > 0 ? CTL_PARTIAL
+                                                           : CTL_OK;
     }
     return infer->n_done > 0 ? CTL_PARTIAL : ctl_exit_code(infer->first_rc);
 }
@@ -110,7 +129,8 @@ static int exit_code(const struct infer *infer)
 static int write_outputs(const struct infer *infer, const struct item *item,
                          struct err *err)
 {
-    bool is_single = infer->named.n > 0 || infer->pictures.n == 1;
+    bool is_single =
+        infer->named.n > 0 || infer->views != NULL || infer->pictures.n == 1;
     char *below = is_single ? NULL : named_file(item->image, "");
     char *folder = is_single       ? mem_strdup(infer->folder)
                    : below != NULL ? mem_printf("%s/%s", infer->folder, below)
@@ -151,6 +171,8 @@ static void finish_item(struct infer *infer, struct item *item)
         fail_one(infer, rc, &err);
     } else {
         infer->n_done++;
+        infer->n_incomplete += !item->landed.answer->complete;
+        infer_warn(infer->ctl, &line);
     }
     landed_deinit(&item->landed);
     item->is_back = false;
@@ -212,20 +234,44 @@ static int send(struct infer *infer, const char *image,
     return rc;
 }
 
+static int read_inputs(const struct infer *infer, const char *name,
+                       struct tensor *inputs, struct err *err)
+{
+    if (infer->views != NULL) {
+        return views_read_list(infer->views, &infer->form_of_views,
+                               &infer->deployed, inputs, err);
+    }
+    return infer->grid.rows > 0
+               ? views_cut(name, &infer->form_of_views, &infer->deployed,
+                           inputs, err)
+               : picture_read(name, &infer->form, &inputs[0], err);
+}
+
 /* 0 also if the picture is none: that is said, and over. */
 static int send_picture(struct infer *infer, const char *name, struct err *err)
 {
-    struct tensor input = {0};
+    struct tensor inputs[LIMIT_PORTS] = {{.dtype = DTYPE_NONE}};
     struct err own;
-    int rc = picture_read(name, &infer->form, &input, &own);
+    int rc = read_inputs(infer, name, inputs, &own);
 
     if (rc < 0) {
         fail_one(infer, rc, &own);
-        return 0;
+        rc = 0;
+    } else {
+        rc = send(infer, name, inputs, err);
     }
-    rc = send(infer, name, &input, err);
-    tensor_deinit(&input);
+    for (size_t i = 0; i < LIMIT_PORTS; i++) {
+        tensor_deinit(&inputs[i]);
+    }
     return rc;
+}
+
+static int find_form(struct infer *infer, struct err *err)
+{
+    return infer->views != NULL || infer->grid.rows > 0
+               ? views_form(&infer->deployed, &infer->grid,
+                            &infer->form_of_views, err)
+               : deployed_picture_form(&infer->deployed, &infer->form, err);
 }
 
 static int drain(struct infer *infer, struct err *err)
@@ -238,9 +284,17 @@ static int drain(struct infer *infer, struct err *err)
     return rc;
 }
 
+static int run_views(struct infer *infer, struct err *err)
+{
+    int rc = find_form(infer, err);
+
+    rc = rc == 0 ? send_picture(infer, infer->views, err) : rc;
+    return rc < 0 ? rc : drain(infer, err);
+}
+
 static int run_pictures(struct infer *infer, struct err *err)
 {
-    int rc = deployed_picture_form(&infer->deployed, &infer->form, err);
+    int rc = find_form(infer, err);
 
     for (size_t i = 0; rc == 0 && i < infer->pictures.n; i++) {
         while (rc == 0 &&
@@ -285,8 +339,9 @@ static int run(struct infer *infer, struct err *err)
     }
     if (rc == 0) {
         flights_be_patient(infer->flights, CTL_PATIENCE_MS);
-        rc = infer->named.n > 0 ? run_named(infer, err)
-                                : run_pictures(infer, err);
+        rc = infer->named.n > 0     ? run_named(infer, err)
+             : infer->views != NULL ? run_views(infer, err)
+                                    : run_pictures(infer, err);
     }
     return rc;
 }

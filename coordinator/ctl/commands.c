@@ -73,6 +73,13 @@ static const struct argp_option infer_options[] = {
     {"input", 'i', "NAME=FILE.npy", 0, "a tensor instead of a picture", 0},
     {"output-dir", 'd', "DIR", 0, "every output as DIR/NAME.npy", 0},
     {"deadline", 'D', "MS", 0, "an answer within so long, or none", 0},
+    {"views", 'V', "A,B,...", 0,
+     "a picture for each input of the model; - for one that is not there", 0},
+    {"grid", 'G', "3x2", 0,
+     "cut each picture into so many columns and rows, a view each, numbered "
+     "down the columns",
+     0},
+    {"strict", 'S', NULL, 0, "exit with 6 if an answer lacks a view", 0},
     {0},
 };
 

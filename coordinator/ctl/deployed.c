@@ -131,6 +131,12 @@ static int take_input(const Edged__ModelReply *reply,
     return 0;
 }
 
+int deployed_input(const struct deployed *d, struct cluster_input *input,
+                   struct err *err)
+{
+    return take_input(d->msg.env->model_reply, input, err);
+}
+
 int deployed_picture_form(struct deployed *d, struct picture_form *form,
                           struct err *err)
 {
@@ -140,7 +146,9 @@ int deployed_picture_form(struct deployed *d, struct picture_form *form,
 
     if (d->n_inputs != 1) {
         return err_set(err, EDGE_EINVAL,
-                       "%s has %zu inputs. Give each: --input NAME=FILE.npy",
+                       "%s has %zu inputs. Give a picture for each: --views "
+                       "A,B,...; one to be cut: --grid 3x2; or --input "
+                       "NAME=FILE.npy",
                        d->name, d->n_inputs);
     }
     rc = take_input(d->msg.env->model_reply, &input, err);

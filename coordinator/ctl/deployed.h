@@ -26,6 +26,9 @@ int deployed_ask(struct client *client, const char *name,
                  struct deployed *deployed, struct err *err);
 void deployed_deinit(struct deployed *deployed); /* fine on a zeroed one */
 
+/* What the model's file, or cluster.yaml, says of pictures. */
+int deployed_input(const struct deployed *deployed, struct cluster_input *input,
+                   struct err *err);
 /* How a picture becomes the model's only input; see picture_form.refusal. */
 int deployed_picture_form(struct deployed *deployed, struct picture_form *form,
                           struct err *err);

@@ -38,7 +38,8 @@ bool flights_is_ready(const struct flights *flights);
 /* Answers to requests that were answered before. */
 size_t flights_strays(const struct flights *flights);
 
-/* Sends a request, inputs[i] being input i; there is room. The tensors are
+/* Sends a request, inputs[i] being input i; one without a type is a view that
+ * is not there; there is room. The tensors are
  * not needed afterwards. `deadline_ms` 0: as cluster.yaml says. Fails only
  * with the connection, or if an input is too large for it. */
 int flights_send(struct flights *flights, const struct tensor *inputs,

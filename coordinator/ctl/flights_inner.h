@@ -10,6 +10,7 @@ struct flight {
     void *user;
     struct tensor *inputs; /* to send again; NULL: that is not wanted */
     uint32_t deadline_ms;
+    uint32_t absent; /* views that are not there */
     struct tensor *outputs;
     size_t n_have;
 };

@@ -29,6 +29,7 @@ static int send_input(struct flights *flights, const struct flight *flight,
 
     convert_meta_out(t->dtype, &t->shape, &meta, dims);
     data.request = flight->number;
+    data.absent = flight->absent;
     data.port = (uint32_t)port;
     data.left_ms = flight->deadline_ms;
     data.tensor = &meta;
@@ -44,6 +45,9 @@ static int send_inputs(struct flights *flights, const struct flight *flight,
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < flights->deployed->n_inputs; i++) {
+        if (inputs[i].dtype == DTYPE_NONE) {
+            continue;
+        }
         rc = send_input(flights, flight, i, &inputs[i], err);
     }
     return rc;
@@ -53,7 +57,8 @@ static int check_sizes(const struct deployed *d, const struct tensor *inputs,
                        struct err *err)
 {
     for (size_t i = 0; i < d->n_inputs; i++) {
-        if (tensor_bytes(&inputs[i]) > LIMIT_PAYLOAD) {
+        if (inputs[i].dtype != DTYPE_NONE &&
+            tensor_bytes(&inputs[i]) > LIMIT_PAYLOAD) {
             return err_set(err, EDGE_ETOOBIG,
                            "input \"%s\" has %zu MiB; %zu MiB are allowed",
                            d->inputs[i].name, tensor_bytes(&inputs[i]) >> 20,
@@ -73,7 +78,9 @@ static int keep_inputs(const struct flights *flights, struct flight *flight,
     }
     flight->inputs = mem_array(struct tensor, n);
     for (size_t i = 0; flight->inputs != NULL && i < n; i++) {
-        flight->inputs[i] = tensor_ref(&inputs[i]);
+        if (inputs[i].dtype != DTYPE_NONE) {
+            flight->inputs[i] = tensor_ref(&inputs[i]);
+        }
     }
     return flight->inputs == NULL ? EDGE_ENOMEM : 0;
 }
@@ -94,6 +101,9 @@ int flights_send(struct flights *flights, const struct tensor *inputs,
     flight->sent_us = now_us();
     flight->user = user;
     flight->deadline_ms = deadline_ms;
+    for (size_t i = 0; i < flights->deployed->n_inputs; i++) {
+        flight->absent |= (uint32_t)(inputs[i].dtype == DTYPE_NONE) << i;
+    }
     flights->n_used++;
     rc = send_inputs(flights, flight, inputs, err);
     if (rc == EDGE_ECLOSED && flights->patience_ms > 0) {

@@ -32,6 +32,41 @@ static json_t *hop_json(const Edged__Hop *hop)
                      "wire_ms", hop->wire_us / 1e3);
 }
 
+/* What an answer says of a model's views, if it has any. */
+static int add_views(json_t *to, const struct infer_line *line)
+{
+    const Edged__Answer *answer = line->landed->answer;
+    json_t *missing = json_array();
+    json_t *bytes = json_object();
+
+    for (size_t i = 0; i < answer->n_missing; i++) {
+        (void)json_array_append_new(missing, show_json(answer->missing[i]));
+    }
+    for (size_t i = 0; i < answer->n_sent; i++) {
+        const Edged__ViewSent *sent = answer->sent[i];
+
+        if (sent->view < line->deployed->n_inputs) {
+            (void)json_object_set_new(
+                bytes, line->deployed->inputs[sent->view].name,
+                json_pack("{s:I,s:I}", "values", (json_int_t)sent->values,
+                          "heads", (json_int_t)sent->heads));
+        }
+    }
+    if (answer->has_accuracy) {
+        (void)json_object_set_new(to, "measured",
+                                  json_pack("{s:f,s:I}", "accuracy",
+                                            answer->accuracy / 100, "samples",
+                                            (json_int_t)answer->samples));
+    }
+    if (answer->exit[0] != '\0') {
+        (void)json_object_set_new(to, "exit", show_json(answer->exit));
+        (void)json_object_set_new(to, "confidence",
+                                  json_real(answer->confidence));
+    }
+    (void)json_object_set_new(to, "sent_bytes", bytes);
+    return json_object_set_new(to, "missing", missing);
+}
+
 static int print_json(const struct infer_line *line,
                       const struct answer_class *classes, size_t n,
                       struct err *err)
@@ -39,6 +74,7 @@ static int print_json(const struct infer_line *line,
     const Edged__Answer *answer = line->landed->answer;
     json_t *top = json_array();
     json_t *hops = json_array();
+    json_t *all;
     char model[DIGEST_HEX] = "";
 
     if (answer->model.len == sizeof(struct digest)) {
@@ -50,13 +86,17 @@ static int print_json(const struct infer_line *line,
     for (size_t i = 0; i < answer->n_hops; i++) {
         (void)json_array_append_new(hops, hop_json(answer->hops[i]));
     }
-    return show_json_line(json_pack("{s:o,s:o,s:b,s:f,s:o,s:i,s:s}", "image",
-                                    show_json(line->image), "top", top,
-                                    "complete", (int)answer->complete,
-                                    "latency_ms", answer->latency_us / 1e3,
-                                    "hops", hops, "generation",
-                                    (int)answer->generation, "model", model),
-                          err);
+    all = json_pack("{s:o,s:o,s:b,s:f,s:o,s:i,s:s}", "image",
+                    show_json(line->image), "top", top, "complete",
+                    (int)answer->complete, "latency_ms",
+                    answer->latency_us / 1e3, "hops", hops, "generation",
+                    (int)answer->generation, "model", model);
+    if (all != NULL && line->deployed->n_inputs > 1 &&
+        add_views(all, line) < 0) {
+        json_decref(all);
+        return err_set(err, EDGE_ENOMEM, "out of memory");
+    }
+    return show_json_line(all, err);
 }
 
 /* ---- for people --------------------------------------------------------- */
@@ -147,9 +187,11 @@ static void print_time(const Edged__Answer *answer, const char *path)
     for (size_t i = 0; i < answer->n_hops; i++) {
         wire += answer->hops[i]->wire_us / 1e3;
     }
-    (void)printf("  %3.0f ms (%s%swire %.*f ms%s)\n", answer->latency_us / 1e3,
-                 path, path[0] != '\0' ? ", " : "", wire < 9.95 ? 1 : 0, wire,
-                 answer->resent > 0 ? ", sent again after a loss" : "");
+    (void)printf("  %3.0f ms (%s%swire %.*f ms%s%s%s)\n",
+                 answer->latency_us / 1e3, path, path[0] != '\0' ? ", " : "",
+                 wire < 9.95 ? 1 : 0, wire,
+                 answer->resent > 0 ? ", sent again after a loss" : "",
+                 answer->exit[0] != '\0' ? ", left at " : "", answer->exit);
     (void)fflush(stdout);
 }
 
@@ -173,6 +215,32 @@ static int print_line(const struct infer_line *line,
     mem_free(text);
     mem_free(path);
     return rc;
+}
+
+void infer_warn(const struct ctl *ctl, const struct infer_line *line)
+{
+    const Edged__Answer *answer = line->landed->answer;
+    char *image = show_copy(line->image);
+    char *missing = mem_strdup("");
+    bool fine = image != NULL && missing != NULL;
+
+    for (size_t i = 0; i < answer->n_missing && fine; i++) {
+        fine = append(&missing, show_copy(answer->missing[i]), ", ");
+    }
+    if (fine && !answer->complete && !ctl->quiet) {
+        (void)fprintf(stderr, "warning: %s: answered without %s", image,
+                      missing);
+        if (answer->has_accuracy) {
+            (void)fprintf(stderr,
+                          "; %.1f %% of such answers were right, of "
+                          "%llu",
+                          answer->accuracy,
+                          (unsigned long long)answer->samples);
+        }
+        (void)fprintf(stderr, "\n");
+    }
+    mem_free(image);
+    mem_free(missing);
 }
 
 int infer_print(const struct ctl *ctl, const struct infer_line *line,

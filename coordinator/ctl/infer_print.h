@@ -13,6 +13,8 @@ struct infer_line {
     const struct landed *landed;
 };
 
+/* On stderr, of an answer without some of the views. */
+void infer_warn(const struct ctl *ctl, const struct infer_line *line);
 int infer_print(const struct ctl *ctl, const struct infer_line *line,
                 struct err *err);
 

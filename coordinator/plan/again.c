@@ -110,7 +110,7 @@ static size_t find_bare(const struct again *a)
     size_t found = a->n_stages;
 
     for (size_t s = 0; s < a->n_stages; s++) {
-        if (count(a, a->role, s, AGAIN_FIRM) == 0 &&
+        if (a->stages[s].wanted > 0 && count(a, a->role, s, AGAIN_FIRM) == 0 &&
             (found == a->n_stages ||
              a->stages[s].needs_bytes > a->stages[found].needs_bytes)) {
             found = s;

@@ -26,7 +26,7 @@ struct again_device {
 
 struct again_stage {
     uint64_t needs_bytes;
-    size_t wanted; /* firm */
+    size_t wanted; /* firm; 0: it stays where it is, or is nowhere */
     size_t spares; /* wanted */
 };
 

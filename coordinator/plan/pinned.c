@@ -60,6 +60,11 @@ bool pinned_allows(const struct cluster *cluster, const char *shard,
 {
     const struct cluster_stage *s = stage_of(cluster, shard);
 
+    for (size_t i = 1; i < cluster->n_tiers; i++) {
+        if (strcmp(cluster->tiers[i].name, shard) == 0) {
+            return strcmp(cluster->tiers[i].on, device) == 0;
+        }
+    }
     if (s == NULL) {
         return true;
     }

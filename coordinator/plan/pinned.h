@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* True also for a shard whose stage names no devices. */
+/* True also for a shard whose stage names no devices. A tier is on one. */
 bool pinned_allows(const struct cluster *cluster, const char *shard,
                    const char *device);
 
