@@ -174,6 +174,7 @@ struct work { /* a Step under way */
     double share;    /* of this board, in the mean */
     uint64_t absent; /* of an evaluation: views that are left out, or 0 */
     bool is_grey;
+    bool is_whole; /* replicas leave nothing out of their gradients */
     enum work_phase phase;
     struct micro *micros;
     uint32_t *ways;

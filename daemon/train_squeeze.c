@@ -7,6 +7,10 @@
  * away (asked for again, or skipped as no number) leaves no trace, so nothing
  * is made good twice.
  *
+ * A Step may be `whole`: then all goes as it is, what was left out before with
+ * it. A checkpoint is made behind such a step, so that it need not know what
+ * codecs left out on which board.
+ *
  * A piece with a value that is no number goes as it is, so that the sum is none
  * either, everywhere, and the step is skipped by all.
  */
@@ -69,7 +73,7 @@ int train_squeeze(struct train *t, size_t offset, struct blob *values,
 
     *codec = 0;
     memcpy(residual, t->made->residual + offset, n * sizeof(float));
-    if (!all_finite(x, residual, n)) {
+    if (t->work->is_whole || !all_finite(x, residual, n)) {
         return send_plain(x, residual, n, coded, err);
     }
     out = coded_room(&t->reduce, &shape);

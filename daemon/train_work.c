@@ -202,6 +202,7 @@ int train_work_new(struct train *t, const Edged__Step *s, struct work **out,
     w->share = s->share;
     w->absent = s->evaluates ? s->absent : 0;
     w->is_grey = s->evaluates && s->grey;
+    w->is_whole = s->whole;
     w->began_us = io_now_us(t->daemon->io);
     w->result.step = s->step;
     *out = w;

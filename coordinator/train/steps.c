@@ -148,6 +148,7 @@ static void train_on(struct trainer *t)
     if (share_samples(t, samples) == 0) {
         t->step.pass = t->point.pass;
         t->step.first = t->point.first;
+        t->step.whole = trainer_is_whole(t);
         begin_step(t, STEP_TRAINS);
     }
 }
@@ -195,6 +196,7 @@ static void settle(struct trainer *t)
 
 static void next(struct trainer *t)
 {
+    bool drains;
     bool due;
 
     if (t->point.pass >= t->settings.passes && !is_evaluating(t)) {
@@ -210,14 +212,16 @@ static void next(struct trainer *t)
         settle(t);
         return;
     }
-    due = (t->drains || trainer_is_save_due(t)) && !t->is_keeping &&
+    /* Or else there is first a step that is whole. */
+    drains = t->drains && (!t->owes || t->is_done);
+    due = (drains || trainer_is_save_due(t)) && !t->is_keeping &&
           trainer_may_save(t);
     t->step.saves = due;
     if (due) {
         trainer_begin_saving(t);
         t->step.saves = t->is_saving;
     }
-    if (t->drains) {
+    if (drains) {
         apply_alone(t);
     } else if (is_evaluating(t)) {
         evaluate_on(t);
@@ -319,6 +323,7 @@ static void end_training_step(struct trainer *t)
     trainer_sums_add(&t->said, &t->step_sums);
     trainer_curve_step(t);
     trainer_drift_apart(t);
+    t->owes = !t->step.whole;
     if (t->point.first >= t->kept->samples) {
         t->point.first = 0;
         t->point.pass++;
@@ -475,6 +480,7 @@ void trainer_begin_steps(struct trainer *t)
     t->square = 0;
     t->tested = 0;
     t->apart = 0;
+    t->owes = false;
     t->typical_us = 0;
     t->share_steps = 0;
     t->drifts = 0;

@@ -148,6 +148,8 @@ struct trainer {
     uint64_t applied;            /* the last one that was */
     double square;               /* of them */
     uint64_t apart;              /* steps since replicas agreed */
+    bool owes;                   /* codecs between replicas left something out
+                                    of the last step */
     bool began_alike;            /* with the step under way */
     struct trainer_sums pass;    /* of the pass under way */
     struct trainer_sums test;    /* of the evaluation under way */
@@ -248,6 +250,9 @@ bool trainer_may_save(const struct trainer *t);
 void trainer_agree(struct trainer *t);
 /* What a board's part in the mean is. */
 double trainer_share(const struct trainer *t, const struct trainer_part *part);
+/* Of a step that goes out: codecs between replicas leave nothing out, so that a
+ * checkpoint may follow. */
+bool trainer_is_whole(const struct trainer *t);
 /* A step was trained. */
 void trainer_drift_apart(struct trainer *t);
 

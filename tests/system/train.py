@@ -193,27 +193,39 @@ def curve(path):
     return len(list(root.iter(space + "circle"))), (first, xs[-1])
 
 
-def check_resume(tap, cluster):
-    """A run that was stopped ends in the bits of one that was not."""
-    text = yaml("again", 2, 4, training=", microbatches: 1, shares: equal")
-    rc, _, err = train(cluster, "again", text)
-    tap.case(rc == 0, "a run that nobody stops", err)
-    whole = content(cluster, "again")
-    path = cluster.write("again.yaml", text)
+def stop_and_resume(tap, cluster, name, training):
+    """A run that was stopped ends in the bits of one that was not. The rows of
+    what it did when it went on."""
+    text = yaml(name, 2, 4, training=", microbatches: 1, shares: equal" +
+                training)
+    rc, _, err = train(cluster, name, text)
+    tap.case(rc == 0, f"{name}: a run that nobody stops", err)
+    whole = content(cluster, name)
+    path = cluster.write(name + ".yaml", text)
     process = cluster.start("train", path, "-o", "json")
     wait_step(cluster, process, 5)
-    rc, _, err = cluster.ctl("train", "--stop", "-m", "again", timeout=60)
+    rc, _, err = cluster.ctl("train", "--stop", "-m", name, timeout=60)
     process.communicate(timeout=60)
-    tap.case(rc == 0 and process.returncode == 1, "--stop stops it", err)
-    rc, rows, err = train(cluster, "again", open(path).read(), "--resume")
+    tap.case(rc == 0 and process.returncode == 1, f"{name}: --stop stops it",
+             err)
+    rc, rows, err = train(cluster, name, text, "--resume")
     tap.case(rc == 0 and rows[-1]["steps"] == 4 * STEPS,
-             "--resume goes on to the end", err)
+             f"{name}: --resume goes on to the end", err)
+    tap.case(content(cluster, name) == whole, f"{name}: with the weights of "
+             "the run that nobody stopped, bit for bit")
+    return rows
+
+
+def check_resume(tap, cluster):
+    rows = stop_and_resume(tap, cluster, "again", "")
+    for codec in ("q4", "sparse:10%+q8"):
+        stop_and_resume(tap, cluster, "coded-" + codec[:2],
+                        f', reduce_codec: "{codec}", checkpoint: {{steps: 3}}')
+    path = cluster.folder + "/again.yaml"
     shape = cluster.json("model", "inspect", f"{cluster.folder}/again.onnx")[
         "inputs"][0]["shape"]
     tap.case(shape == [None, 1, bars.SIDE, bars.SIDE],
              "the file that is written takes any number of pictures", shape)
-    tap.case(content(cluster, "again") == whole,
-             "with the weights of the run that nobody stopped, bit for bit")
     dots, ends = curve(rows[-1]["curve"])
     tap.case(dots == 8 and ends == (64.0, 684.0),
              "one curve of the whole run", f"{dots} dots, {ends}")

@@ -17,6 +17,7 @@
 struct giver {
     struct train train;
     struct train_made made;
+    struct work work;
     float *residuals[2];
 };
 
@@ -30,6 +31,7 @@ static void giver_init(struct giver *s, const char *codec)
     s->made.residual = s->residuals[0];
     s->made.next_residual = s->residuals[1];
     s->train.made = &s->made;
+    s->train.work = &s->work;
 }
 
 static void giver_deinit(struct giver *s)
@@ -135,6 +137,38 @@ static void sums_of_what_was_sent_are_those_of_what_was_meant(void **state)
         giver_deinit(&s);
     }
     test_free(sums);
+    test_free(values);
+    test_free(read);
+}
+
+/* What was left out before goes with it. */
+static void a_whole_step_leaves_nothing_out(void **state)
+{
+    float *values = test_calloc(COUNT, sizeof(float));
+    float *read = test_calloc(COUNT, sizeof(float));
+
+    (void)state;
+    for (size_t k = 0; k < CODECS; k++) {
+        struct giver s;
+        struct rng rng;
+        float *before = test_calloc(COUNT, sizeof(float));
+
+        rng_init(&rng, k + 1);
+        giver_init(&s, codecs[k]);
+        draw(&rng, values, 1);
+        (void)send_all(&s, values, read);
+        train_squeeze_applied(&s.made);
+        memcpy(before, s.made.residual, COUNT * sizeof(float));
+        s.work.is_whole = true;
+        (void)send_all(&s, values, read);
+        train_squeeze_applied(&s.made);
+        for (size_t i = 0; i < COUNT; i++) {
+            assert_true(fabsf(read[i] - (values[i] + before[i])) <= 0);
+            assert_true(fabsf(s.made.residual[i]) <= 0);
+        }
+        test_free(before);
+        giver_deinit(&s);
+    }
     test_free(values);
     test_free(read);
 }
@@ -250,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_of_what_was_sent_are_those_of_what_was_meant),
+        cmocka_unit_test(a_whole_step_leaves_nothing_out),
         cmocka_unit_test(what_was_not_applied_leaves_no_trace),
         cmocka_unit_test(what_is_no_number_is_not_hidden),
         cmocka_unit_test(any_piece_can_be_sent),
