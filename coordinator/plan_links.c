@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "coordinator/plan/alike.h"
+#include "coordinator/plan/signs.h"
 
 #include <string.h>
 
@@ -153,7 +154,17 @@ static enum likeness likeness_of(const struct working *w)
     return w->is_lossy ? ALIKE_LOSSY : ALIKE_EXACT;
 }
 
-/* What the file says; *any if something is left to choose. */
+/* Those of the model; what a rewrite made has other names. */
+static bool is_signs(const struct working *w, const struct part_link *link)
+{
+    int value = graph_find_value(w->graph, plan_links_value(w, link)->name);
+
+    return value >= 0 && signs_are(w->graph, value);
+}
+
+/* What the file says; but signs go in bits, which changes none of them, unless
+ * it says something else than fp32 or auto. *any if something is left to
+ * choose. */
 static void take_codecs(struct working *w, bool *is_auto, bool *any)
 {
     for (size_t i = 0; i < w->parts.n_links; i++) {
@@ -162,6 +173,10 @@ static void take_codecs(struct working *w, bool *is_auto, bool *any)
 
         if (plan_links_may_code(w, link)) {
             codec = codec_of(w, link);
+        }
+        if ((codec.is_auto || codec_is_plain(&codec.codec)) &&
+            plan_links_may_code(w, link) && is_signs(w, link)) {
+            codec = (struct cluster_codec){.codec = {.kind = CODEC_BITS}};
         }
         is_auto[i] = codec.is_auto;
         *any = *any || is_auto[i];

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *const kinds[] = {"fp32", "fp16", "q8",  "q4", "q2",
-                                    "q16",  "q12",  "q10", "q6"};
+                                    "q16",  "q12",  "q10", "q6", "bits"};
 static const char *const scales[] = {"", "/tensor", "/channel"};
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 #define N_SCALES (sizeof(scales) / sizeof(scales[0]))
@@ -18,7 +18,7 @@ static const char *const scales[] = {"", "/tensor", "/channel"};
 
 static bool is_quantized(const struct codec *c)
 {
-    return c->kind >= CODEC_Q8;
+    return c->kind >= CODEC_Q8 && c->kind != CODEC_BITS;
 }
 
 static int check(const struct codec *c, const char *text, struct err *err)
@@ -28,6 +28,10 @@ static int check(const struct codec *c, const char *text, struct err *err)
                        "codec \"%.40s\": runs go with q8 and "
                        "q4",
                        text);
+    }
+    if (c->kind == CODEC_BITS && c->keep > 0) {
+        return err_set(err, EDGE_EINVAL,
+                       "codec \"%.40s\": bits are of all values", text);
     }
     if (c->scale != CODEC_BY_BLOCK && (!is_quantized(c) || c->keep > 0)) {
         return err_set(err, EDGE_EINVAL,
@@ -102,12 +106,13 @@ int codec_parse(const char *text, struct codec *codec, struct err *err)
         size_t n = strcspn(word, "+");
 
         if (!take_word(word, n, word == text, &c)) {
-            return err_set(err, EDGE_EINVAL,
-                           "codec \"%.40s\": cannot read \"%.*s\"; codecs are "
-                           "fp32, fp16, q16, q12, q10, q8, q6, q4, q2, "
-                           "sparse:10%%, with /tensor or /channel, +runs, "
-                           "+zstd",
-                           text, n < 40 ? (int)n : 40, word);
+            return err_set(
+                err, EDGE_EINVAL,
+                "codec \"%.40s\": cannot read \"%.*s\"; codecs are "
+                "fp32, fp16, q16, q12, q10, q8, q6, q4, q2, "
+                "bits, sparse:10%%, with /tensor or /channel, +runs, "
+                "+zstd",
+                text, n < 40 ? (int)n : 40, word);
         }
         if (word[n] == '\0') {
             break;
@@ -177,7 +182,8 @@ double codec_error(const struct codec *codec, double least, double most)
     double largest = fmax(fabs(least), fabs(most));
 
     switch (codec->kind) {
-    case CODEC_FP32: return 0;
+    case CODEC_FP32:
+    case CODEC_BITS: return 0;
     case CODEC_FP16: return fmax(ldexp(largest, -11), ldexp(1, -25));
     default:
         /* Half a step, and what float arithmetic rounds on the way. */

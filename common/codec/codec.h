@@ -8,6 +8,8 @@
  *                         for each block of channels (at least CODEC_BLOCK
  *                         values), for the tensor, or for each channel: q8,
  *                         q8/tensor, q8/channel
+ *   bits                  what Sign makes: -1 and +1 in a bit, with 0 in two;
+ *                         other values as they are. Changes none
  *   +runs                 runs of the smallest value counted (q8, q4): after
  *                         a Relu that is zero
  *   sparse:10%            the tenth of the values that is largest, the others
@@ -40,7 +42,8 @@ enum codec_kind {
     CODEC_Q16,
     CODEC_Q12,
     CODEC_Q10,
-    CODEC_Q6
+    CODEC_Q6,
+    CODEC_BITS
 };
 enum codec_scale { CODEC_BY_BLOCK, CODEC_BY_TENSOR, CODEC_BY_CHANNEL };
 

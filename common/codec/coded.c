@@ -24,7 +24,8 @@ int coded_from(uint32_t id, uint32_t keep, struct codec *codec)
 
 bool coded_is_lossy(const struct codec *codec)
 {
-    return codec->kind != CODEC_FP32 || codec->keep > 0;
+    return (codec->kind != CODEC_FP32 && codec->kind != CODEC_BITS) ||
+           codec->keep > 0;
 }
 
 struct blob *coded_room(const struct codec *codec, const struct shape *shape)

@@ -43,6 +43,11 @@ static inline unsigned symbol_get(const uint8_t *packed, unsigned bits,
     return (unsigned)packed[bit / 8] >> (bit % 8) & ((1u << bits) - 1);
 }
 
+/* bits.c: signs. */
+size_t bits_encode(const float *values, size_t n, uint8_t *out);
+int bits_decode(const uint8_t *in, size_t size, float *values, size_t n,
+                struct err *err);
+
 /* quant.c: bits 16, 12, 10, 8, 6, 4 or 2. */
 unsigned quant_bits(enum codec_kind kind);
 size_t quant_room(unsigned bits, bool runs, const struct codec_groups *g);

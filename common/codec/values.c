@@ -49,7 +49,8 @@ struct codec_groups codec_groups(const struct codec *codec,
 size_t values_room(const struct codec *codec, const struct codec_groups *g)
 {
     switch (codec->kind) {
-    case CODEC_FP32: return g->n * 4;
+    case CODEC_FP32:
+    case CODEC_BITS: return g->n * 4; /* at most */
     case CODEC_FP16: return g->n * 2;
     default: return quant_room(quant_bits(codec->kind), codec->runs, g);
     }
@@ -79,6 +80,7 @@ size_t values_encode(const struct codec *codec, const struct codec_groups *g,
             out[2 * i + 1] = (uint8_t)(half >> 8);
         }
         return g->n * 2;
+    case CODEC_BITS: return bits_encode(values, g->n, out);
     default:
         return quant_encode(quant_bits(codec->kind), codec->runs, g, values,
                             out);
@@ -89,6 +91,9 @@ int values_decode(const struct codec *codec, const struct codec_groups *g,
                   const uint8_t *in, size_t size, float *values,
                   struct err *err)
 {
+    if (codec->kind == CODEC_BITS) {
+        return bits_decode(in, size, values, g->n, err);
+    }
     if (codec->kind != CODEC_FP32 && codec->kind != CODEC_FP16) {
         return quant_decode(quant_bits(codec->kind), codec->runs, g, in, size,
                             values, err);

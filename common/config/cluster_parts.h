@@ -14,13 +14,13 @@
     .name = (path), .rows = (array), .n = READ_COUNT(array), .help = (text)
 
 /* Of a row that takes a codec. */
-#define CODEC                                                                \
-    .is_set = cluster_has_codec, .write = cluster_write_codec,               \
-    .takes = "a codec such as fp32, fp16, q16, q12, q10, q8, q6, "           \
-             "q4/channel, q4+runs, q2, sparse:10%+q8, any of them with "     \
-             "+zstd, or auto",                                               \
-    .schema = "{\"type\":\"string\",\"pattern\":\"^(auto|fp32|fp16|q(16|12|" \
-              "10|8|6|4|2)|sparse)"                                          \
+#define CODEC                                                                  \
+    .is_set = cluster_has_codec, .write = cluster_write_codec,                 \
+    .takes = "a codec such as fp32, fp16, q16, q12, q10, q8, q6, "             \
+             "q4/channel, q4+runs, q2, bits, sparse:10%+q8, any of them with " \
+             "+zstd, or auto",                                                 \
+    .schema = "{\"type\":\"string\",\"pattern\":\"^(auto|fp32|fp16|q(16|12|"   \
+              "10|8|6|4|2)|bits|sparse)"                                       \
               "[a-z0-9:/%.+]*$\"}"
 
 #define SPLIT_PARTS_MAX 8

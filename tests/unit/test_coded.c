@@ -108,8 +108,10 @@ static void a_link_has_two_numbers(void **state)
     assert_int_equal(coded_from(codec_id(&codec), 0, &back), EDGE_EUNSUPPORTED);
     assert_int_equal(coded_from(codec_id(&codec), 1000001, &back),
                      EDGE_EUNSUPPORTED);
-    assert_int_equal(coded_from(9, 0, &back), EDGE_EUNSUPPORTED);
+    assert_int_equal(coded_from(10, 0, &back), EDGE_EUNSUPPORTED);
     codec = codec_of("fp32+zstd");
+    assert_false(coded_is_lossy(&codec));
+    codec = codec_of("bits");
     assert_false(coded_is_lossy(&codec));
 }
 

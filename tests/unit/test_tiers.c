@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "coordinator/plan/cut.h"
+#include "coordinator/plan/signs.h"
 #include "engine/fold.h"
 #include "graph/infer.h"
 #include "onnx/zoo.h"
@@ -202,6 +203,35 @@ static void test_what_runs_where_follows_from_the_model(void **state)
     }
 }
 
+/* What crosses from a device is scores, and in the binary form signs. */
+static void test_features_of_a_binary_device_are_signs(void **state)
+{
+    static const char *const forms[] = {"binary", "float"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct parts parts = {0};
+        struct piece *pieces = NULL;
+        size_t n = 0;
+
+        make(forms[i], "mp-cc");
+        assert_int_equal(arrange(), 0);
+        take_apart(&parts, &pieces);
+        for (size_t k = 0; k < parts.shards[0]->n_outputs; k++) {
+            const struct graph *shard = parts.shards[0];
+            const char *name = shard->values[shard->outputs[k]].name;
+
+            n += signs_are(f.graph, graph_find_value(f.graph, name));
+        }
+        assert_int_equal(n, i == 0 ? 1 : 0);
+        parts_deinit(&parts);
+        mem_free(pieces);
+        graph_free(f.model);
+        graph_free(f.graph);
+        f.model = f.graph = NULL;
+    }
+}
+
 static void test_features_wait_for_the_exit(void **state)
 {
     struct parts parts = {0};
@@ -329,6 +359,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
         T(test_what_runs_where_follows_from_the_model),
+        T(test_features_of_a_binary_device_are_signs),
         T(test_features_wait_for_the_exit),
         T(test_without_exits_there_is_one_tier_more),
         T(test_devices_are_by_the_inputs_name),
