@@ -388,6 +388,12 @@ void deployments_free(struct deployment *d);
 int deployments_load(struct coordinator *c, struct err *err);
 void counts_add(struct counts *counts, uint64_t now_us, uint32_t latency_us,
                 bool ok);
+/* Another version answers: what is counted of exits and views begins anew. */
+void counts_forget_views(struct counts *counts);
+/* status_views.c: what was sent and where answers left, of a model of several
+ * views; nothing of another. What there is no memory for is left out. */
+void status_fill_views(Edged__DeploymentStatus *row,
+                       const struct deployment *d);
 void counts_add_alone(struct counts *counts, uint32_t latency_us);
 void counts_quantiles(const struct counts *counts, uint64_t now_us,
                       double *rate, double *p50_ms, double *p99_ms);

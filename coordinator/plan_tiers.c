@@ -37,23 +37,6 @@ int plan_tiers_arrange(struct working *w, Edged__Placement *spec,
     return rc < 0 ? err_wrap(err, rc, "%s", w->job->model_name) : 0;
 }
 
-/* Views are computed beside each other: the longest counts. */
-static void take_parallel(const struct working *w, struct choice *choice)
-{
-    double sum = 0;
-    double most = 0;
-
-    for (size_t i = 0; i < w->tiers.n_views; i++) {
-        double s = choice->stages[i].compute_s;
-
-        sum += s;
-        most = s > most ? s : most;
-    }
-    if (choice->latency_s > sum - most) {
-        choice->latency_s -= sum - most;
-    }
-}
-
 int plan_tiers_choose(struct working *w, struct err *err)
 {
     struct choices *choices = &w->job->choices;
@@ -63,11 +46,8 @@ int plan_tiers_choose(struct working *w, struct err *err)
     *choices = (struct choices){.shape = CHOICE_PIPELINE};
     rc = tiers_choice(&w->tiers, w->job->cluster, w->graph, &w->profile,
                       &choices->best, err);
-    rc = rc == 0 ? cost_choice(&w->model, &choices->best, err) : rc;
-    if (rc == 0) {
-        take_parallel(w, &choices->best);
-    }
-    return rc;
+    return rc == 0 ? tiers_reckon(&w->tiers, &w->model, &choices->best, err)
+                   : rc;
 }
 
 bool plan_tiers_is_present(const struct working *w, size_t input)

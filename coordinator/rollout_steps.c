@@ -270,6 +270,7 @@ static void switch_over(struct rollout *r)
 
     if (!r->is_recovery) {
         take_names(r, d);
+        counts_forget_views(&d->counts);
     }
     r->next->is_quiet = false;
     d->current = r->next;

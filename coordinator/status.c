@@ -229,6 +229,7 @@ static void fill_deployment(struct coordinator *c, Edged__DeploymentStatus *row,
     row->rollbacks = d->replan.rollbacks;
     recovery_describe(d, doing, sizeof(doing));
     judge(row, d->current, doing);
+    status_fill_views(row, d);
 }
 
 static size_t count(const struct list *list)

@@ -46,14 +46,42 @@ static json_t *stage_json(const Edged__StageStatus *s)
                      (json_int_t)s->link_bytes, "replicas", replicas);
 }
 
+/* What a model of several views sends, and where its answers left. */
+static json_t *add_views(json_t *to, const Edged__DeploymentStatus *d)
+{
+    json_t *exits = json_array();
+    json_t *views = json_array();
+
+    for (size_t i = 0; i < d->n_exits; i++) {
+        (void)json_array_append_new(
+            exits, json_pack("{s:s,s:I}", "name", d->exits[i]->name, "answers",
+                             (json_int_t)d->exits[i]->answers));
+    }
+    for (size_t i = 0; i < d->n_views; i++) {
+        const Edged__ViewStatus *v = d->views[i];
+
+        (void)json_array_append_new(
+            views,
+            json_pack("{s:s,s:s,s:I,s:I,s:I}", "name", v->name, "node", v->node,
+                      "samples", (json_int_t)v->samples, "values",
+                      (json_int_t)v->values, "heads", (json_int_t)v->heads));
+    }
+    (void)json_object_set_new(to, "exits", exits);
+    (void)json_object_set_new(to, "views", views);
+    (void)json_object_set_new(to, "incomplete",
+                              json_integer((json_int_t)d->incomplete));
+    return to;
+}
+
 static json_t *deployment_json(const Edged__DeploymentStatus *d)
 {
     json_t *stages = json_array();
+    json_t *row;
 
     for (size_t i = 0; i < d->n_stages; i++) {
         (void)json_array_append_new(stages, stage_json(d->stages[i]));
     }
-    return json_pack(
+    row = json_pack(
         "{s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:I,s:I,s:f,s:f,s:f,s:i,s:f,s:f,s:f,s:I,"
         "s:I,s:s,s:s,s:i,s:i}",
         "name", d->name, "generation", (int)d->generation, "state", d->state,
@@ -65,6 +93,7 @@ static json_t *deployment_json(const Edged__DeploymentStatus *d)
         d->predicted_rate, "sent_bytes", (json_int_t)d->sent_bytes,
         "plain_bytes", (json_int_t)d->plain_bytes, "drift", d->drift, "replan",
         d->replan, "replans", (int)d->replans, "rollbacks", (int)d->rollbacks);
+    return row != NULL && d->n_views > 0 ? add_views(row, d) : row;
 }
 
 static json_t *node_json(const Edged__NodeStatus *n)

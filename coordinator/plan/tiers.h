@@ -49,6 +49,11 @@ int tiers_choice(const struct tiers *tiers, const struct cluster *cluster,
                  const struct graph *graph, const struct profile *profile,
                  struct choice *choice, struct err *err);
 
+/* What those stages will take; memory as cost_choice() has it. */
+struct cost_model;
+int tiers_reckon(const struct tiers *tiers, const struct cost_model *model,
+                 struct choice *choice, struct err *err);
+
 /* How many exits must have let a request pass before shard `from` sends
  * anything to shard `to`: the last one in between that it hears of, which is
  * each that something leads to from it. stages[i] is that of shard i. */

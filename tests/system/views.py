@@ -178,6 +178,27 @@ def check_answers(tap, cluster, model, threshold):
     tap.note(f"bytes a view: {local[0]} if it leaves, {cloud[0]} if not")
 
 
+def check_status(tap, cluster):
+    """What was sent, counted at the sockets, and where answers left."""
+    rc, out, _ = cluster.ctl("status", "-o", "json")
+    d = json.loads(out)["deployments"][0]
+    left = {e["name"]: e["answers"] for e in d["exits"]}
+    on = left["cloud"]
+    features = 4 * (SIDE // 2) ** 2 // 8
+    want = SAMPLES * 40 + on * features
+    tap.case(rc == 0 and sum(left.values()) == SAMPLES and
+             len(d["views"]) == VIEWS and d["incomplete"] == 0 and
+             all(v["samples"] == SAMPLES and v["values"] == want and
+                 v["node"] == f"local-{i + 1}" for i, v in
+                 enumerate(d["views"])),
+             "status says what each view's board sent, and the exits",
+             f"{left} {d['views']}")
+    heads = sum(v["heads"] for v in d["views"]) / VIEWS / SAMPLES
+    tap.note(f"{want / SAMPLES:.0f} bytes of values a view and sample, "
+             f"{heads:.0f} around them; a raw view has "
+             f"{CHANNELS * SIDE * SIDE}")
+
+
 def check_missing(tap, cluster, model, threshold):
     for missing in ([0], [5], [1, 3], [0, 1, 2, 3, 4]):
         words = ",".join("-" if v in missing else model.view(1, v)
@@ -349,6 +370,7 @@ def main():
         rc, out, err = deploy(cluster, yaml(threshold))
         tap.case(rc == 0, "deployed", out + err)
         check_answers(tap, cluster, model, threshold)
+        check_status(tap, cluster)
         check_missing(tap, cluster, model, threshold)
         check_kills(tap, cluster, model, threshold)
         check_tiers(tap, cluster, model, threshold)

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "coordinator/plan/cost.h"
 #include "coordinator/plan/cut.h"
 #include "coordinator/plan/signs.h"
 #include "engine/fold.h"
@@ -310,6 +311,47 @@ static void test_devices_are_by_the_inputs_name(void **state)
     profile_deinit(&profile);
 }
 
+/* Views beside each other; values straight to who reads them. */
+static void test_what_is_predicted_follows_the_values(void **state)
+{
+    static const char *const names[] = {"cam-0", "cam-1", "cam-2", "hub",
+                                        "server"};
+    struct profile profile = {0};
+    struct cost_model model = {0};
+    struct choice choice = {0};
+    double sum = 0;
+
+    (void)state;
+    make("float", "mp-cc");
+    assert_int_equal(arrange(), 0);
+    assert_int_equal(profile_default(&profile, 5), 0);
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(profile.devices[i].name, sizeof(profile.devices[i].name),
+                       "%s", names[i]);
+    }
+    assert_int_equal(cost_model_init(&model, f.graph, &profile, 2), 0);
+    assert_int_equal(
+        tiers_choice(&f.out, &f.cluster, f.graph, &profile, &choice, &f.err),
+        0);
+    assert_int_equal(tiers_reckon(&f.out, &model, &choice, &f.err), 0);
+    for (size_t i = 0; i < VIEWS; i++) {
+        assert_true(choice.stages[i].in_bytes == 3 * 16 * 16 * 4);
+        assert_true(choice.sent[i] == 5 * 4 + 4 * 8 * 8 * 4);
+    }
+    assert_true(choice.stages[VIEWS].in_bytes == VIEWS * 5 * 4);
+    assert_true(choice.stages[VIEWS + 1].in_bytes == VIEWS * 4 * 8 * 8 * 4);
+    assert_true(choice.out_bytes == 5 * 4);
+    for (size_t i = 0; i < choice.n_stages; i++) {
+        assert_true(choice.stages[i].busy_s >= choice.stages[i].compute_s);
+        sum += choice.stages[i].busy_s;
+    }
+    assert_true(choice.latency_s > 0 && choice.latency_s < sum + 1);
+    assert_true(choice.throughput > 0);
+    choice_deinit(&choice);
+    cost_model_deinit(&model);
+    profile_deinit(&profile);
+}
+
 static void test_an_input_without_a_device_is_refused(void **state)
 {
     (void)state;
@@ -363,6 +405,7 @@ int main(void)
         T(test_features_wait_for_the_exit),
         T(test_without_exits_there_is_one_tier_more),
         T(test_devices_are_by_the_inputs_name),
+        T(test_what_is_predicted_follows_the_values),
         T(test_an_input_without_a_device_is_refused),
         T(test_an_input_that_is_none_is_refused),
         T(test_an_output_that_is_none_is_refused),
