@@ -153,6 +153,19 @@ static int open_chain(struct verify *v, struct err *err)
     return 0;
 }
 
+/* Which tier answers depends on the answer, and who is there on the moment. */
+static int refuse_views(const Edged__Placement *spec, struct err *err)
+{
+    for (size_t i = 0; i < spec->n_places; i++) {
+        if (spec->places[i]->view > 0) {
+            return err_set(err, EDGE_EUNSUPPORTED,
+                           "a model of several views is not verified by this "
+                           "version of edged yet");
+        }
+    }
+    return 0;
+}
+
 static int open_all(struct verify *v, struct err *err)
 {
     int rc = ctl_connect(v->ctl, &v->client, err);
@@ -163,6 +176,9 @@ static int open_all(struct verify *v, struct err *err)
     if (rc == 0) {
         rc = fetch_placement(v->client, v->deployed.name, &v->reply, &v->spec,
                              err);
+    }
+    if (rc == 0) {
+        rc = refuse_views(v->spec, err);
     }
     if (rc == 0) {
         rc = v->file != NULL

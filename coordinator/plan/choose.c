@@ -160,8 +160,14 @@ int choose_plan(struct choices *choices, const struct cost_model *model,
                 struct err *err)
 {
     struct choosing c = {.model = model, .cluster = cluster};
-    int rc = cut_candidates(model->graph, &c.cuts, &c.n_cuts, err);
+    int rc;
 
+    if (cluster->n_views > 0) { /* their stages follow: tiers.h */
+        return err_set(err, EDGE_EUNSUPPORTED,
+                       "a model of several views is not simulated yet. What a "
+                       "cluster would do with it: edgectl plan --explain");
+    }
+    rc = cut_candidates(model->graph, &c.cuts, &c.n_cuts, err);
     if (rc < 0) {
         return rc;
     }
