@@ -179,11 +179,17 @@ static int check_input(const struct hosted *shard,
     return 0;
 }
 
+/* What waits for a view that is silent is no work: there is room for all that
+ * the gateway lets in, twice a queue, and as much again. */
+#define GATHERING_TIMES 4
+
 static bool is_full(const struct hosted *shard)
 {
+    uint32_t most = shard->epoch->policy.queue *
+                    (shard->gather != NULL ? GATHERING_TIMES : 1u);
+
     return !DEFENCE_OFF("queue-bound") &&
-           (shard->waiting >= shard->epoch->policy.queue ||
-            shard->epoch->daemon->n_live >= LIVE_MAX);
+           (shard->waiting >= most || shard->epoch->daemon->n_live >= LIVE_MAX);
 }
 
 /* 0: taken. 1: answered before. Negative: declined, and why. */

@@ -157,7 +157,10 @@ static int take(struct bench *bench, const struct shot *shot,
         say_failure(bench, landed->err.text);
         return 0;
     }
-    if (is_right(shot->sample, landed)) {
+    if (landed->answer->n_missing > 0) { /* another answer is right then */
+        bench->tally.incomplete++;
+        write_line(bench, shot, landed, "incomplete");
+    } else if (is_right(shot->sample, landed)) {
         write_line(bench, shot, landed, "ok");
     } else {
         bench->tally.wrong++;

@@ -147,11 +147,12 @@ static int print_json(const char *deployment, struct tally *tally,
                                     replica_json(tally, &tally->replicas[i]));
     }
     return show_json_line(
-        json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o}", "deployment",
+        json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o}", "deployment",
                   show_json(deployment), "answered",
                   (json_int_t)tally->answered, "failed",
                   (json_int_t)tally->failed, "wrong", (json_int_t)tally->wrong,
-                  "repeated", (json_int_t)tally->repeated, "resent",
+                  "repeated", (json_int_t)tally->repeated, "incomplete",
+                  (json_int_t)tally->incomplete, "resent",
                   (json_int_t)tally->resent, "seconds", tally->seconds, "rate",
                   rate_of(tally), "latency_ms", latency, "replicas", replicas),
         err);
@@ -198,6 +199,10 @@ int tally_print(const struct ctl *ctl, const char *deployment,
         deployment, (unsigned long long)tally->answered,
         (unsigned long long)tally->failed, (unsigned long long)tally->wrong,
         (unsigned long long)tally->repeated, (unsigned long long)tally->resent);
+    if (tally->incomplete > 0) {
+        (void)printf("%llu answered without some view\n",
+                     (unsigned long long)tally->incomplete);
+    }
     (void)printf("%.1f requests/s over %.1f s; p50 %.1f ms, p90 %.1f ms, p99 "
                  "%.1f ms, max %.1f ms\n",
                  rate_of(tally), tally->seconds, tally_quantile(tally, 0.5),

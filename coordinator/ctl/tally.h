@@ -19,9 +19,10 @@ struct tally_replica { /* one node's share of one shard */
 struct tally {
     uint64_t answered;
     uint64_t failed;
-    uint64_t wrong;    /* unlike an earlier answer to the same input */
-    uint64_t repeated; /* answered twice */
-    uint64_t resent;   /* hops that a loss made repeat */
+    uint64_t wrong;      /* unlike an earlier answer to the same input */
+    uint64_t repeated;   /* answered twice */
+    uint64_t incomplete; /* without some view; not compared */
+    uint64_t resent;     /* hops that a loss made repeat */
     double seconds;
     uint32_t *took_us; /* of each that was answered */
     size_t n_took;
