@@ -175,6 +175,7 @@ struct work { /* a Step under way */
     uint64_t absent; /* of an evaluation: views that are left out, or 0 */
     bool is_grey;
     bool is_whole; /* replicas leave nothing out of their gradients */
+    double slack;  /* of what sparse links leave out, kept all the same */
     enum work_phase phase;
     struct micro *micros;
     uint32_t *ways;

@@ -151,6 +151,17 @@ static int close_value(const struct codec *codec, const struct tensor *t,
     return 0;
 }
 
+/* As sparse as the link's, or not yet. Whoever opens it sees what was kept. */
+static struct codec codec_now(const struct codec *link, double slack)
+{
+    struct codec codec = *link;
+
+    if (codec.keep > 0) {
+        codec.keep += (1 - codec.keep) * (float)slack;
+    }
+    return codec;
+}
+
 int train_close_outputs(struct train *t, struct micro *m, struct err *err)
 {
     int rc = 0;
@@ -158,11 +169,11 @@ int train_close_outputs(struct train *t, struct micro *m, struct err *err)
     for (size_t i = 0; rc == 0 && i < t->shard->n_coders; i++) {
         const struct coder *coder = &t->shard->coders[i];
         const struct tensor *y = &m->y[coder->port];
+        struct codec codec = codec_now(&coder->codec, t->work->slack);
 
-        rc = close_value(&coder->codec, y, &m->coded[i], err);
+        rc = close_value(&codec, y, &m->coded[i], err);
         if (rc == 0 && m->coded[i] != NULL && !t->work->evaluates) {
-            rc = keep_mask(&coder->codec, m->coded[i], &y->shape, &m->masks[i],
-                           err);
+            rc = keep_mask(&codec, m->coded[i], &y->shape, &m->masks[i], err);
         }
     }
     return rc;

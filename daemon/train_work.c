@@ -139,6 +139,9 @@ static const char *check(const struct train *t, const Edged__Step *s)
                         !(s->share >= 0 && s->share <= 1))) {
         return "there is nothing to agree on";
     }
+    if (!(s->slack >= 0 && s->slack <= 1)) {
+        return "its slack is no part";
+    }
     return check_sizes(t, s);
 }
 
@@ -203,6 +206,7 @@ int train_work_new(struct train *t, const Edged__Step *s, struct work **out,
     w->absent = s->evaluates ? s->absent : 0;
     w->is_grey = s->evaluates && s->grey;
     w->is_whole = s->whole;
+    w->slack = s->slack;
     w->began_us = io_now_us(t->daemon->io);
     w->result.step = s->step;
     *out = w;

@@ -368,6 +368,7 @@ struct cluster_training {
     struct cluster_sync sync;
     struct cluster_codec codec;        /* of gradients; not given: plain */
     struct cluster_codec reduce_codec; /* between replicas; not given: codec */
+    double codec_warmup;               /* epochs */
     int recompute;
     enum cluster_optimizer optimizer;
     double lr;

@@ -311,6 +311,14 @@ static const struct read_row training_rows[] = {
      CODEC,
      .help = "how gradients travel between replicas; without it, as codec "
              "says"},
+    {.key = "codec_warmup",
+     .type = READ_REAL,
+     FIELD(training, codec_warmup),
+     .min = 0,
+     .max = 100000,
+     .initial = "0",
+     .help = "epochs in which links with a sparse codec go from keeping all "
+             "values to what the codec says; evaluations keep what it says"},
     {.key = "recompute",
      .type = READ_CHOICE,
      FIELD(training, recompute),

@@ -50,6 +50,15 @@ static struct schedule schedule_of(const struct cluster_training *t,
     return s;
 }
 
+/* Fast while there is much that nothing depends on, slow in the end. */
+double settings_slack(const struct train_settings *s, uint64_t steps)
+{
+    double left =
+        steps < s->codec_steps ? 1 - (double)steps / (double)s->codec_steps : 0;
+
+    return left * left * left;
+}
+
 /* {delta: epoch}: with each pass is often enough. */
 static uint64_t sync_of(const struct cluster_sync *sync)
 {
@@ -82,5 +91,6 @@ struct train_settings settings_of(const struct cluster *cluster,
     };
 
     s.schedule = schedule_of(t, settings_steps(&s, samples));
+    s.codec_steps = steps_of(t->codec_warmup, settings_steps(&s, samples));
     return s;
 }

@@ -12,6 +12,7 @@ struct train_settings {
     uint32_t per_lane; /* micro-batches of a replica */
     bool one_f_one_b;
     struct schedule schedule; /* in steps */
+    uint64_t codec_steps;     /* in which sparse links become so */
     struct optim_rule rule;
     uint64_t save_steps; /* a checkpoint after so many, */
     uint64_t save_us;    /* or so long */
@@ -27,6 +28,8 @@ struct train_settings {
 
 /* Steps of a pass over so many samples. */
 uint64_t settings_steps(const struct train_settings *s, uint64_t samples);
+/* What sparse links keep of what they are to leave out, after so many steps. */
+double settings_slack(const struct train_settings *s, uint64_t steps);
 struct train_settings settings_of(const struct cluster *cluster,
                                   uint64_t samples);
 

@@ -96,6 +96,8 @@ static void begin_step(struct trainer *t, enum trainer_kind kind)
     t->step.evaluates = kind == STEP_EVALUATES;
     t->step.absent = t->kept->absent;
     t->step.grey = t->kept->grey;
+    t->step.slack =
+        t->step.evaluates ? 0 : settings_slack(&t->settings, t->point.steps);
     t->step.sizes = t->ways.sizes;
     t->step.n_sizes = t->ways.n;
     t->step.ways = t->ways.ways;

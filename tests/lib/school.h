@@ -34,6 +34,7 @@ struct school_ask {
     const char *back;   /* of gradients between stages */
     const char *reduce; /* and between replicas */
     bool no_norm;
+    double slack; /* of sparse codecs, while training */
     size_t local; /* steps until replicas agree; 0: gradients, each step */
 };
 

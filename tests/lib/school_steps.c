@@ -65,6 +65,7 @@ void school_ask_step(struct school *s)
     }
     step.n_sizes = s->ask.micros;
     step.pass = s->pass;
+    step.slack = s->ask.slack;
     step.first = s->at;
     school_send(s, &step);
     s->at += s->ask.batch;

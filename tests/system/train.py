@@ -104,6 +104,24 @@ def bytes_of(rows, key):
                for stage in row.get("stages", []))
 
 
+def check_sets_in(tap, cluster):
+    """A sparse link that sets in: ever shorter, and learnt all the same."""
+    rc, rows, err = train(cluster, "sets-in", yaml(
+        "sets-in", 2, PASSES, "links: {codec: \"sparse:10%\"}\n" + bars.STAGES,
+        ", microbatches: 2, codec_warmup: 2"))
+    done = passes(rows)
+    if not tap.case(rc == 0 and len(done) == PASSES, "sparse: trained", err):
+        return
+    ends = [i for i, r in enumerate(rows) if r["phase"] == "evaluate"]
+    share = [bytes_of(part, "sent_bytes") / max(1, bytes_of(part, "plain_bytes"))
+             for part in (rows[:ends[0]], rows[ends[-2] + 1:ends[-1]])]
+    tap.case(share[0] > 2 * share[1] > 0, "sparse: ever shorter", str(share))
+    tap.case(done[-1]["test_accuracy"] >= RIGHT, "sparse: learnt",
+             str(done[-1]))
+    tap.note(f"sets in: {share[0]:.2f} to {share[1]:.2f} of the bytes, "
+             f"{done[-1]['test_accuracy']:.3f}")
+
+
 def check_codecs(tap, cluster, want, accuracy):
     """Eight bits forward, back and between replicas: as good, and short."""
     rc, rows, err = train(cluster, "mixed", yaml(
@@ -240,6 +258,7 @@ def main():
     with Cluster(2) as cluster:
         err = bars.prepare(cluster, TRAIN, TEST)
         tap.case(not err, "a model to train", err)
+        check_sets_in(tap, cluster)
         check_codecs(tap, cluster, *check_forms(tap, cluster))
         check_local(tap, cluster)
         check_kills(tap, cluster)

@@ -166,6 +166,43 @@ static void coded_links_and_rings_learn_and_are_short(void **state)
     }
 }
 
+/* From all, which is as if there were no codec, to what it says. */
+static void sparse_links_set_in(void **state)
+{
+    static const double slacks[] = {1, 0.5, 0};
+    static const struct coding coding = {.forward = "sparse:10%"};
+    struct school_ask plain = coded(NULL, 2, 1);
+    struct school s;
+    double want;
+
+    (void)state;
+    school_init(&s, &plain);
+    school_install(&s, 3);
+    want = school_train(&s, 1);
+    school_deinit(&s);
+    for (size_t i = 0; i < 3; i++) {
+        struct school_ask ask = coded(&coding, 2, 1);
+        double keep = 0.1 + 0.9 * slacks[i];
+        double least = i == 0 ? 1 : keep;
+        double loss;
+
+        ask.slack = slacks[i];
+        school_init(&s, &ask);
+        school_install(&s, 3);
+        loss = school_train(&s, 1);
+        assert_true(i == 0 ? fabs(loss - want) <= 0 : fabs(loss - want) > 0);
+        for (size_t b = 0; b < 2; b++) { /* forward with marks, and back */
+            const struct school_said *said = &s.said[b][b];
+            double most = least + (b == 0 && i > 0 ? 1. / 32 : 0);
+
+            check_bytes(&coding, "set in", said->sent, said->plain, most,
+                        s.ask.micros * s.shards[0]->n_outputs);
+            assert_true((double)said->sent >= (double)said->plain * least);
+        }
+        school_deinit(&s);
+    }
+}
+
 /* Gradients that are asked for again count once, and so does what the
  * codec left out of them. */
 static void a_step_asked_for_again_leaves_no_trace(void **state)
@@ -197,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(coded_links_and_rings_learn_and_are_short),
+        cmocka_unit_test(sparse_links_set_in),
         cmocka_unit_test(a_step_asked_for_again_leaves_no_trace),
     };
 

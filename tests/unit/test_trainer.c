@@ -31,6 +31,9 @@
 #define LOCALLY                                                           \
     "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: 0.5, " \
     "momentum: 0.9, sync: {local: 2}, checkpoint: {steps: 1, keep: 2}}\n"
+#define SETS_IN                                                           \
+    "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: 0.5, " \
+    "momentum: 0.9, codec_warmup: 1}\n"
 #define STAGES                                                         \
     HEAD "stages:\n  - {name: a, layers: flat..one, replicas: [n0]}\n" \
          "  - {name: b, layers: two..two, replicas: [n1]}\n" TRAINING
@@ -441,6 +444,25 @@ static void steps_follow_one_another(void **state)
     assert_true(list_is_empty(&f->d.c->placements));
 }
 
+/* In the three steps of a pass; evaluated is what will run. */
+static void sparse_links_set_in(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, HEAD SETS_IN);
+    for (size_t i = 0; i < 6; i++) {
+        double left = i < 3 ? 1 - (double)i / 3 : 0;
+
+        while (step(f, "n0")->evaluates) {
+            assert_true(step(f, "n0")->slack <= 0);
+            go(f, 1);
+        }
+        left = left * left * left;
+        assert_true(fabs(step(f, "n0")->slack - left) < 1e-9);
+        go(f, 1);
+    }
+}
+
 /* Steps of 8, 8 and 4 samples a pass; they agree after two, and with it. */
 static void replicas_agree_now_and_then(void **state)
 {
@@ -786,6 +808,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(steps_follow_one_another),
+        CASE(sparse_links_set_in),
         CASE(replicas_agree_now_and_then),
         CASE(replicas_agree_with_each_pass),
         CASE(only_whole_models_take_steps_of_their_own),
