@@ -24,12 +24,12 @@ GRID = (3, 2)  # columns, rows
 # By camera, the worst first: how often the thing is out of its sight, blur
 # (pixels around that are averaged), noise (of 255), light, most of a shift
 # (pixels), the other side.
-CAMERAS = ((0.35, 2, 40, 0.50, 7, True),
-           (0.30, 2, 30, 0.60, 6, False),
-           (0.25, 1, 25, 0.70, 5, True),
+CAMERAS = ((0.30, 2, 35, 0.55, 6, True),
+           (0.25, 2, 30, 0.65, 5, False),
+           (0.20, 1, 25, 0.70, 5, True),
            (0.20, 1, 20, 0.80, 4, False),
-           (0.15, 1, 12, 0.90, 3, True),
-           (0.10, 0, 8, 1.00, 2, False))
+           (0.15, 1, 16, 0.90, 4, True),
+           (0.15, 1, 12, 1.00, 3, False))
 
 
 def read(path):
