@@ -30,9 +30,9 @@ int plan_tiers_arrange(struct working *w, Edged__Placement *spec,
 
     w->has_tiers = rc == 0;
     if (rc == 0 && measured != NULL && strlen(measured) <= MEASURED_MAX) {
-        mem_free(spec->view_accuracy);
-        spec->view_accuracy = mem_strdup(measured);
-        rc = spec->view_accuracy == NULL ? no_memory(err) : 0;
+        rc = convert_set_text(&spec->view_accuracy, measured) < 0
+                 ? no_memory(err)
+                 : 0;
     }
     return rc < 0 ? err_wrap(err, rc, "%s", w->job->model_name) : 0;
 }

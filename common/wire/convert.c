@@ -101,6 +101,20 @@ ProtobufCBinaryData convert_digest_out(const struct digest *digest)
                                  (uint8_t *)(uintptr_t)digest->bytes};
 }
 
+int convert_set_text(char **field, const char *text)
+{
+    char *copy = mem_strdup(text);
+
+    if (copy == NULL) {
+        return EDGE_ENOMEM;
+    }
+    if (*field != protobuf_c_empty_string) {
+        mem_free(*field);
+    }
+    *field = copy;
+    return 0;
+}
+
 static bool is_letter_or_digit(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||

@@ -25,6 +25,10 @@ ProtobufCBinaryData convert_digest_out(const struct digest *digest);
  * edged__*__free_unpacked(). NULL: out of memory. */
 Edged__BlobRef *convert_ref_new(const struct digest *digest, uint64_t size);
 
+/* A text of a message becomes a copy of another; what it was is released, or is
+ * protobuf's own empty one. EDGE_ENOMEM: it stays. */
+int convert_set_text(char **field, const char *text);
+
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
 bool convert_name_ok(const char *name);
 

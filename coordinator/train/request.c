@@ -48,8 +48,8 @@ static int fill_kept(Edged__KeptTraining *kept, const Edged__Train *from,
     if (kept->train == NULL || (from->test != NULL && kept->test == NULL) ||
         copy_bytes(&from->yaml, &kept->yaml) < 0 ||
         copy_bytes(&from->model, &kept->model) < 0 ||
-        trainer_set_text(&kept->yaml_name, from->yaml_name) < 0 ||
-        trainer_set_text(&kept->model_name, from->model_name) < 0) {
+        convert_set_text(&kept->yaml_name, from->yaml_name) < 0 ||
+        convert_set_text(&kept->model_name, from->model_name) < 0) {
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
     return 0;
@@ -63,7 +63,7 @@ static int set_name(struct trainer *t, struct err *err)
     (void)snprintf(
         name, sizeof(name), t->kept->evaluates ? "%.*s-evaluation" : "%.*s",
         t->kept->evaluates ? LIMIT_NAME - 11 : LIMIT_NAME, t->cluster->name);
-    return trainer_set_text(&t->kept->name, name) < 0
+    return convert_set_text(&t->kept->name, name) < 0
                ? err_set(err, EDGE_ENOMEM, "out of memory")
                : 0;
 }

@@ -100,20 +100,6 @@ void train_free_all(struct coordinator *c)
     }
 }
 
-int trainer_set_text(char **field, const char *text)
-{
-    char *copy = mem_strdup(text);
-
-    if (copy == NULL) {
-        return EDGE_ENOMEM;
-    }
-    if (*field != protobuf_c_empty_string) {
-        mem_free(*field);
-    }
-    *field = copy;
-    return 0;
-}
-
 void trainer_tell_end(struct trainer *t)
 {
     for (size_t i = 0; i < TRAINER_WATCHERS; i++) {
@@ -136,7 +122,7 @@ void trainer_finish(struct trainer *t, int rc, const char *text)
     trainer_to(t, TRAINER_OVER);
     t->kept->ended = rc == 0;
     t->kept->stopped = rc < 0;
-    (void)trainer_set_text(&t->kept->failure,
+    (void)convert_set_text(&t->kept->failure,
                            rc < 0 && rc != EDGE_ECANCELED ? said : "");
     log_event(t->c->log, rc < 0 ? LOG_WARN : LOG_INFO, "training.over",
               "name=%s rc=%s err=\"%s\"", t->kept->name, err_name(rc), said);

@@ -194,7 +194,6 @@ int trainer_make_job(struct trainer *t);
 void trainer_set_up(struct trainer *t); /* what the file says is taken over */
 int trainer_read_cluster(struct trainer *t, char **text, struct err *err);
 int trainer_dial(struct trainer *t, struct err *err);
-int trainer_set_text(char **field, const char *text);
 /* Those who watch hear how it ended, once that is kept. */
 void trainer_tell_end(struct trainer *t);
 /* It is over: watchers are told. EDGE_ECANCELED: it was asked to stop. */
