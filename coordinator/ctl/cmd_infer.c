@@ -22,6 +22,7 @@
 #define DEADLINE_MOST 3600000
 #define ANSWER_MS 120000 /* without a deadline of our own */
 #define ANSWER_SLACK_MS 5000
+#define WARNINGS 3 /* about single answers */
 
 struct item { /* a request, from sending to printing */
     const char *image;
@@ -114,6 +115,17 @@ static void fail_one(struct infer *infer, int rc, const struct err *err)
     infer->n_failed++;
 }
 
+/* Of a folder the first few are named. */
+static void warn_of_rest(const struct infer *infer)
+{
+    if (infer->n_incomplete > WARNINGS && !infer->ctl->quiet) {
+        (void)fprintf(stderr,
+                      "warning: %zu of %zu answers lacked a view; -o json says "
+                      "which of each\n",
+                      infer->n_incomplete, infer->n_done);
+    }
+}
+
 static int exit_code(const struct infer *infer)
 {
     if (infer->n_failed == 0) {
@@ -172,7 +184,9 @@ static void finish_item(struct infer *infer, struct item *item)
     } else {
         infer->n_done++;
         infer->n_incomplete += !item->landed.answer->complete;
-        infer_warn(infer->ctl, &line);
+        if (infer->n_incomplete <= WARNINGS) {
+            infer_warn(infer->ctl, &line);
+        }
     }
     landed_deinit(&item->landed);
     item->is_back = false;
@@ -380,6 +394,7 @@ int cmd_infer(struct ctl *ctl, int argc, char **argv)
                            &infer->pictures, &err);
         if (rc == 0) {
             rc = run(infer, &err);
+            warn_of_rest(infer);
         }
         code = rc < 0 ? ctl_fail(&err, rc) : exit_code(infer);
         code = rc == EDGE_EINVAL && infer->client == NULL ? CTL_USAGE : code;

@@ -8,7 +8,7 @@ from learn import run as r
 from learn import sixview
 
 EPOCHS = int(os.environ.get("EPOCHS", "9"))
-CAMERAS = int(os.environ.get("CAMERAS", "24"))  # epochs
+CAMERAS = int(os.environ.get("CAMERAS", "40"))  # epochs
 SEED = int(os.environ.get("SEED", "1"))
 MNIST = ("{size: 32x32, resize: pad, grid: 3x2, color: gray, mean: 0.1307, "
          "std: 0.3081}")
