@@ -230,7 +230,9 @@ const struct command ctl_commands[] = {
      evaluate_options, cmd_evaluate},
     {"exits", "use", "tune CLUSTER.yaml",
      "when a sample may leave early: thresholds on a test set",
-     "  edgectl exits tune cluster.yaml", NULL, cmd_exits},
+     "  edgectl exits tune cluster.yaml\n  edgectl exits tune cluster.yaml -o "
+     "json",
+     NULL, cmd_exits},
     {"model", "use", "inspect|run|head|export-shards FILE.onnx\nnew NAME",
      "look at a model, run it here, cut it, make one",
      "  edgectl model inspect m.onnx\n  edgectl model new mobilenetv2 --form "

@@ -95,17 +95,22 @@ static void make_ports(struct run *r)
     }
 }
 
-/* Caffe's cifar10_quick reads levels of 0..255 less their mean. */
+/* Caffe's cifar10_quick reads levels of 0..255 less their mean. Of several
+ * views the last input says that all of them are there. */
 static void fill_input(struct run *r)
 {
     bool is_raw = strcmp(r->entry->name, "cifar10_quick") == 0;
-    float *x = r->in[0].data;
     int64_t *labels = r->in[r->ports.labels].data;
     struct rng rng;
 
     rng_init(&rng, 5);
-    for (int64_t i = 0; i < tensor_count(&r->in[0]); i++) {
-        x[i] = rng_normal(&rng) * (is_raw ? 60.0F : 1.0F);
+    for (size_t k = 0; k < r->ports.params; k++) {
+        bool is_present = k > 0 && k + 1 == r->ports.params;
+        float *x = r->in[k].data;
+
+        for (int64_t i = 0; i < tensor_count(&r->in[k]); i++) {
+            x[i] = is_present ? 1 : rng_normal(&rng) * (is_raw ? 60.0F : 1.0F);
+        }
     }
     for (int64_t i = 0; i < BATCH; i++) {
         labels[i] = i % 2;
@@ -149,7 +154,9 @@ static void train(const struct zoo_entry *entry)
 {
     struct run r = {.entry = entry};
     struct optim_rule rule = optim_rule_of(OPTIM_SGD);
-    double rate = strcmp(entry->name, "cifar10_quick") == 0 ? 0.005 : 0.003;
+    double rate = strcmp(entry->name, "cifar10_quick") == 0 ? 0.005
+                  : strcmp(entry->form, "binary") == 0 ? 0.05 /* signs turn */
+                                                       : 0.003;
     double first = 0;
     double last = 0;
 
