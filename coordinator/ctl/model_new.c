@@ -59,7 +59,8 @@ char *model_list(void)
 /* Height x width x channels, as 32x32x3, where it can be nothing else. */
 static void turn(int64_t *size)
 {
-    bool is_behind = (size[2] == 1 || size[2] == 3) && size[0] > 4;
+    bool is_behind =
+        (size[2] == 1 || size[2] == 3) && size[0] > 4 && size[1] > 4;
 
     if (is_behind) {
         const int64_t turned[3] = {size[2], size[0], size[1]};
