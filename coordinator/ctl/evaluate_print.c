@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOST 0.001 /* of accuracy, for the threshold that is proposed */
+#define LOST 0.005 /* of accuracy, for the threshold that is proposed */
 #define VIEWS_TEXT 64
 
 static int no_memory(struct err *err)
@@ -205,8 +205,8 @@ static void print_chosen(const struct exit_tally *tally,
     const char *output = tally->outputs[tally->gates[0]].name;
 
     if (chosen == TALLY_LEVELS) {
-        (void)printf("No threshold keeps within a tenth of a point of the "
-                     "best output.\n");
+        (void)printf("No threshold keeps within half a point of the best "
+                     "output.\n");
         return;
     }
     (void)printf(

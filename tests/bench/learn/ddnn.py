@@ -8,7 +8,7 @@ from learn import run as r
 from learn import sixview
 
 EPOCHS = int(os.environ.get("EPOCHS", "9"))
-CAMERAS = int(os.environ.get("CAMERAS", "20"))  # epochs
+CAMERAS = int(os.environ.get("CAMERAS", "40"))  # epochs
 SEED = int(os.environ.get("SEED", "1"))
 MNIST = ("{size: 32x32, resize: pad, grid: 3x2, color: gray, mean: 0.1307, "
          "std: 0.3081}")
@@ -135,7 +135,7 @@ def pairs():
 
 
 def cameras():
-    new = ("--classes", "3", "--input", "32x32x3", "-W", "2")
+    new = ("--classes", "3", "--input", "32x32x3", "-W", "4")
     with r.Cluster(1) as c:
         net = Net(c, "binary", new, six(c, CAMERAS, ADAM))
         alone = Net(c, "float", (*new, "--arch", "float"),
