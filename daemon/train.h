@@ -355,6 +355,7 @@ void train_plans_free(struct train_made *made);
  * highest are the labels'. */
 double train_entropy(const struct tensor *scores, const int64_t *labels);
 uint64_t train_count(const struct tensor *scores, const int64_t *labels);
+int64_t train_best(const float *scores, int64_t n); /* the highest, the first */
 
 /* train_flow.c */
 void train_on_flow(struct daemon *d, struct io_peer *peer, struct msg *msg);

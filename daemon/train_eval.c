@@ -97,6 +97,16 @@ double train_entropy(const struct tensor *scores, const int64_t *labels)
     return sum / (double)n;
 }
 
+int64_t train_best(const float *scores, int64_t n)
+{
+    int64_t best = 0;
+
+    for (int64_t c = 1; c < n; c++) {
+        best = scores[c] > scores[best] ? c : best;
+    }
+    return best;
+}
+
 uint64_t train_count(const struct tensor *scores, const int64_t *labels)
 {
     int64_t n = scores->shape.dims[0];
@@ -105,12 +115,7 @@ uint64_t train_count(const struct tensor *scores, const int64_t *labels)
     uint64_t right = 0;
 
     for (int64_t i = 0; i < n; i++, row += classes) {
-        int64_t best = 0;
-
-        for (int64_t c = 1; c < classes; c++) {
-            best = row[c] > row[best] ? c : best;
-        }
-        right += best == labels[i];
+        right += train_best(row, classes) == labels[i];
     }
     return right;
 }

@@ -6,31 +6,21 @@
 
 #include "tensor/doubt.h"
 
-static size_t best_of(const float *scores, size_t n)
-{
-    size_t best = 0;
-
-    for (size_t c = 1; c < n; c++) {
-        best = scores[c] > scores[best] ? c : best;
-    }
-    return best;
-}
-
-struct answer {
+struct answer { /* an output's scores of one sample */
+    const float *scores;
+    int64_t n;
     bool is_right;
-    double doubt;
 };
 
 static struct answer answer_of(const struct train *t, const struct micro *m,
-                               size_t loss, size_t sample, enum doubt_kind kind)
+                               size_t loss, size_t sample)
 {
     const struct tensor *scores = &m->y[t->made->scores[loss]];
-    size_t n = (size_t)scores->shape.dims[1];
-    const float *row = (const float *)scores->data + sample * n;
+    int64_t n = scores->shape.dims[1];
+    const float *row = (const float *)scores->data + (int64_t)sample * n;
     int64_t label = ((const int64_t *)m->labels.data)[sample];
 
-    return (struct answer){(int64_t)best_of(row, n) == label,
-                           doubt_of(kind, row, (int64_t)n)};
+    return (struct answer){row, n, train_best(row, n) == label};
 }
 
 static void count_outputs(const struct train *t, const struct micro *m,
@@ -39,8 +29,7 @@ static void count_outputs(const struct train *t, const struct micro *m,
     for (size_t i = 0; i < t->recipe->n_losses; i++) {
         if (train_view_is_there(t, m, sample, t->made->view_of[i])) {
             to->samples[i]++;
-            to->correct[i] +=
-                answer_of(t, m, i, sample, DOUBT_ENTROPY).is_right;
+            to->correct[i] += answer_of(t, m, i, sample).is_right;
         }
     }
 }
@@ -51,18 +40,20 @@ static void count_left(const struct train *t, const struct micro *m,
 {
     const Edged__Recipe *r = t->recipe;
     struct answer answers[TRAIN_EXITS];
+    double doubts[TRAIN_EXITS];
     size_t n = r->n_exits;
 
     for (size_t e = 0; e < n; e++) {
-        answers[e] = answer_of(t, m, r->exits[e]->loss, sample,
-                               (enum doubt_kind)r->exits[e]->doubt);
+        answers[e] = answer_of(t, m, r->exits[e]->loss, sample);
+        doubts[e] = doubt_of((enum doubt_kind)r->exits[e]->doubt,
+                             answers[e].scores, answers[e].n);
     }
-    answers[n] = answer_of(t, m, 0, sample, DOUBT_ENTROPY);
+    answers[n] = answer_of(t, m, 0, sample);
     for (size_t level = 0; level < TRAIN_LEVELS; level++) {
         double most = (double)level / (TRAIN_LEVELS - 1);
         size_t e = 0;
 
-        while (e < n && answers[e].doubt > most) {
+        while (e < n && doubts[e] > most) {
             e++;
         }
         to->left[level][e]++;

@@ -232,8 +232,7 @@ static int print(const struct evaluate *e, struct err *err)
 
     switch (e->work) {
     case WORK_TABLE:
-        return evaluate_print_table(ctl, e->sets, e->tallies, e->n_sets,
-                                    e->views.n, err);
+        return evaluate_print_table(ctl, e->sets, e->tallies, e->n_sets, err);
     case WORK_TUNE:
         return evaluate_print_sweep(ctl, e->graph, &e->views, e->tallies, err);
     default: return evaluate_print_outputs(ctl, e->tallies, err);

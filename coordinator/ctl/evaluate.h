@@ -20,7 +20,7 @@ int evaluate_print_outputs(const struct ctl *ctl,
 /* A row for each set of missing views. */
 int evaluate_print_table(const struct ctl *ctl, const uint64_t *sets,
                          const struct exit_tally *tallies, size_t n,
-                         size_t n_views, struct err *err);
+                         struct err *err);
 /* What any threshold would do, and the one to take. */
 int evaluate_print_sweep(const struct ctl *ctl, const struct graph *graph,
                          const struct views *views,

@@ -128,7 +128,7 @@ static int print_table_json(const uint64_t *sets,
 
 int evaluate_print_table(const struct ctl *ctl, const uint64_t *sets,
                          const struct exit_tally *tallies, size_t n,
-                         size_t n_views, struct err *err)
+                         struct err *err)
 {
     struct table_column columns[2 + TALLY_OUTPUTS] = {{"MISSING", false}};
     size_t n_columns = 1;
@@ -159,7 +159,6 @@ int evaluate_print_table(const struct ctl *ctl, const uint64_t *sets,
         }
     }
     table_print(table);
-    (void)n_views;
     return 0;
 }
 
