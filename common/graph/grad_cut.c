@@ -337,13 +337,7 @@ static int turn_ops(struct cutter *c)
     }
     memcpy(g->ops, ops, n * sizeof(*ops));
     mem_free(ops);
-    for (size_t i = 0; i < n; i++) {
-        for (int k = 0; k < g->ops[i].n_out; k++) {
-            if (g->ops[i].out[k] >= 0) {
-                g->values[g->ops[i].out[k]].producer = (int)i;
-            }
-        }
-    }
+    graph_set_producers(g);
     return 0;
 }
 

@@ -154,6 +154,8 @@ void graph_replace_uses(struct graph *graph, int from, int to);
 /* Puts ops in topological order (stable); EDGE_EINVAL names an op on a cycle
  * or a value that nothing makes. */
 int graph_sort(struct graph *graph, struct err *err);
+/* Ops were put in another order: each value learns again who makes it. */
+void graph_set_producers(struct graph *graph);
 /* Drops ops whose outputs nothing reads, then values nothing names; indices
  * change. Graph inputs stay, even unread ones. */
 int graph_compact(struct graph *graph);

@@ -103,7 +103,7 @@ static int sorter_run(struct sorter *s, struct err *err)
     return 0;
 }
 
-static void set_producers(struct graph *graph)
+void graph_set_producers(struct graph *graph)
 {
     for (size_t i = 0; i < graph->n_ops; i++) {
         for (int k = 0; k < graph->ops[i].n_out; k++) {
@@ -139,7 +139,7 @@ int graph_sort(struct graph *graph, struct err *err)
     if (n > 0) {
         memcpy(graph->ops, sorted, n * sizeof(*sorted));
     }
-    set_producers(graph);
+    graph_set_producers(graph);
     index_names(graph);
 out:
     mem_free(sorted);
@@ -257,7 +257,7 @@ int graph_compact(struct graph *graph)
     }
     renumber(graph->inputs, graph->n_inputs, new_index);
     renumber(graph->outputs, graph->n_outputs, new_index);
-    set_producers(graph);
+    graph_set_producers(graph);
     index_names(graph);
     rc = 0;
 out:

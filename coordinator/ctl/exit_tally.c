@@ -1,6 +1,7 @@
 #include "coordinator/ctl/exit_tally.h"
 
 #include "base/mem.h"
+#include "coordinator/plan/signs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -160,9 +161,8 @@ static double bytes_of(const struct graph *graph, int value)
 {
     const struct value *v = &graph->values[value];
     double n = (double)shape_span(&v->shape, 1, v->shape.rank);
-    bool is_bit = v->producer >= 0 && graph->ops[v->producer].kind == OP_SIGN;
 
-    return is_bit ? ceil(n / 8) : 4 * n;
+    return signs_are(graph, value) ? ceil(n / 8) : 4 * n;
 }
 
 int exit_bytes_of(const struct graph *graph, const struct views *views,

@@ -495,13 +495,7 @@ static int order_ops(struct arranging *a, size_t n_old)
     }
     memcpy(g->ops, ops, n * sizeof(*ops));
     mem_free(ops);
-    for (size_t i = 0; i < n; i++) {
-        for (int k = 0; k < g->ops[i].n_out; k++) {
-            if (g->ops[i].out[k] >= 0) {
-                g->values[g->ops[i].out[k]].producer = (int)i;
-            }
-        }
-    }
+    graph_set_producers(g);
     if (graph_sort(g, a->err) < 0) {
         return EDGE_ENOMEM;
     }
