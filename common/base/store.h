@@ -69,7 +69,8 @@ int store_remove(struct store *store, const struct digest *digest);
 
 /* Makes room: of the blobs for which `keep` says no, those that were not used
  * for longest go until the others of them take `spare` bytes at most; none
- * goes that was used within the last `young_s` seconds (by the wall clock).
+ * goes that was used within the last `young_s` seconds (by the wall clock; 0:
+ * all may go).
  * Others may use the store meanwhile: what store_has() said yes to stays, and
  * what is mapped stays readable. Returns bytes freed; what cannot be listed
  * or removed stays. */

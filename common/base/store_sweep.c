@@ -101,12 +101,14 @@ static bool take(int fd, const struct blob_file *file)
 }
 
 /* The clock of the files, not the one in `now`, may be ahead: then they are
- * young. */
+ * young. Where nothing is young, that must not matter: a file system's clock is
+ * finer than time()'s, so what was written just now may lie a second ahead. */
 static bool is_old(const struct blob_file *file, int64_t now_s, uint64_t young)
 {
     int64_t used = (int64_t)file->used.tv_sec;
 
-    return used <= now_s && (uint64_t)(now_s - used) >= young;
+    return young == 0 ||
+           (used <= now_s && (uint64_t)(now_s - used) >= young);
 }
 
 uint64_t store_sweep(struct store *store, store_keep keep, void *arg,
