@@ -35,8 +35,9 @@ struct run {
 
 /* A row of a tile. */
 struct line {
-    int64_t at; /* of its column 0 in the picture's channel; may lie outside */
-    size_t n;   /* 0: it is not in the picture */
+    int64_t at;  /* of its column 0 in the picture's channel; may lie outside */
+    int64_t own; /* of column 0 of the picture, in the tile's own nearest row */
+    size_t n;    /* 0: it is not in the picture */
     struct run runs[RUNS];
 };
 
@@ -167,7 +168,10 @@ static struct line line_of(const struct place *p, int64_t y)
     const struct tiles_axis *rows = &p->tiles->axis[0];
     const struct tiles_axis *columns = &p->tiles->axis[1];
     int64_t row = rows->from[p->at[0]] + y;
-    struct line line = {.at = row * columns->extent + columns->from[p->at[1]]};
+    int64_t own =
+        clamp(row, rows->border[p->at[0]], rows->border[p->at[0] + 1] - 1);
+    struct line line = {.at = row * columns->extent + columns->from[p->at[1]],
+                        .own = own * columns->extent};
 
     if (row < 0 || row >= rows->extent) {
         return line;
@@ -214,6 +218,15 @@ static void round_run(const struct tiles *t, float *x, int64_t n)
     }
 }
 
+/* Where the tile's own element next to a column of it is, from line.own on. */
+static int64_t nearest(const struct place *p, int64_t column)
+{
+    const struct tiles_axis *a = &p->tiles->axis[1];
+
+    return clamp(a->from[p->at[1]] + column, a->border[p->at[1]],
+                 a->border[p->at[1] + 1] - 1);
+}
+
 static void pad_run(const struct tiles *t, float *to, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -221,14 +234,15 @@ static void pad_run(const struct tiles *t, float *to, int64_t n)
     }
 }
 
-/* `x` and `to` are where the run begins in the picture, and in the tile. */
+/* `x` and `to` are where the run begins in the picture, and in the tile;
+ * `own`: the tile's own nearest row. */
 static void cut_run(const struct place *p, const struct run *r, const float *x,
-                    float *to)
+                    const float *own, float *to)
 {
     const struct tiles *t = p->tiles;
     int64_t n = r->to - r->from;
 
-    if (r->lost) {
+    if (r->lost && !t->near) {
         pad_run(t, to, n);
         return;
     }
@@ -236,30 +250,40 @@ static void cut_run(const struct place *p, const struct run *r, const float *x,
     if (r->coarse) {
         round_run(t, to, n);
     }
-    for (int64_t i = 0; r->chosen && i < n; i++) {
-        to[i] = is_kept(p, r->from + i) ? to[i] : t->pad;
+    for (int64_t i = 0; (r->chosen || r->lost) && i < n; i++) {
+        if (r->lost || !is_kept(p, r->from + i)) {
+            to[i] = t->near ? own[nearest(p, r->from + i)] : t->pad;
+        }
+    }
+}
+
+/* A run of what is lost, or lost element by element, or coarse. */
+static void join_some(const struct place *p, const struct run *r,
+                      const float *dt, const float *x, float *own, float *dx)
+{
+    const struct tiles *t = p->tiles;
+
+    for (int64_t i = 0; i < r->to - r->from; i++) {
+        if (r->lost || (r->chosen && !is_kept(p, r->from + i))) {
+            own[nearest(p, r->from + i)] += t->near ? dt[i] : 0;
+        } else if (!r->coarse || (x[i] >= t->low && x[i] <= t->high)) {
+            dx[i] += dt[i];
+        }
     }
 }
 
 static void join_run(const struct place *p, const struct run *r,
-                     const float *dt, const float *x, float *dx)
+                     const float *dt, const float *x, float *own, float *dx)
 {
-    const struct tiles *t = p->tiles;
-    int64_t n = r->lost ? 0 : r->to - r->from;
-
-    if (!r->chosen && !r->coarse) {
-        for (int64_t i = 0; i < n; i++) {
-            dx[i] += dt[i];
-        }
+    if (r->lost && !p->tiles->near) {
         return;
     }
-    for (int64_t i = 0; i < n; i++) {
-        bool passes = !r->chosen || is_kept(p, r->from + i);
-
-        if (r->coarse) {
-            passes = passes && x[i] >= t->low && x[i] <= t->high;
-        }
-        dx[i] += passes ? dt[i] : 0;
+    if (r->lost || r->chosen || r->coarse) {
+        join_some(p, r, dt, x, own, dx);
+        return;
+    }
+    for (int64_t i = 0; i < r->to - r->from; i++) {
+        dx[i] += dt[i];
     }
 }
 
@@ -289,7 +313,8 @@ static void cut_row(const struct place *p, const struct plane *plane, int64_t y,
     for (size_t i = 0; i < line->n; i++) {
         const struct run *r = &line->runs[i];
 
-        cut_run(p, r, plane->x + (line->at + r->from), to + r->from);
+        cut_run(p, r, plane->x + (line->at + r->from), plane->x + line->own,
+                to + r->from);
     }
 }
 
@@ -303,7 +328,7 @@ static void join_row(const struct place *p, const struct plane *plane,
         int64_t to = line->at + r->from;
 
         join_run(p, r, dt + r->from, plane->x != NULL ? plane->x + to : NULL,
-                 plane->dx + to);
+                 plane->dx + line->own, plane->dx + to);
     }
 }
 
