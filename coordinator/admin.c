@@ -186,6 +186,8 @@ static int reply_model(struct coordinator *c, struct io_peer *peer,
     reply.outputs = d->current->spec->outputs;
     reply.n_outputs = d->current->spec->n_outputs;
     fill_input_spec(&reply, &input, mean, std);
+    reply.blank_absent =
+        input.blank == CLUSTER_BLANK_ABSENT && d->current->spec->may_lack;
     env.body_case = EDGED__ENVELOPE__BODY_MODEL_REPLY;
     env.model_reply = &reply;
     rc = io_send(peer, &env, labels.size > 0 ? &labels : NULL);

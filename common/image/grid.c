@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 
-#include <stddef.h>
+#include <math.h>
 #include <string.h>
 
 /* Two digits say more than there can be. */
@@ -56,4 +56,19 @@ void grid_cut(const float *picture, int channels, int height, int width,
         }
         picture += (size_t)height * (size_t)width;
     }
+}
+
+#define ALIKE 1e-6F /* black may have been reckoned in another order */
+
+bool grid_is_blank(const float *view, size_t channels, size_t area,
+                   const float *black)
+{
+    for (size_t c = 0; c < channels; c++) {
+        for (size_t i = 0; i < area; i++) {
+            if (fabsf(view[c * area + i] - black[c]) > ALIKE) {
+                return false;
+            }
+        }
+    }
+    return true;
 }

@@ -8,6 +8,9 @@
 #define EDGE_IMAGE_GRID_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#define GRID_CHANNELS 3 /* of a view, at most */
 
 struct image_grid {
     int columns;
@@ -24,5 +27,10 @@ int grid_views(const struct image_grid *grid);
  * smaller than the grid. */
 void grid_cut(const float *picture, int channels, int height, int width,
               const struct image_grid *grid, int view, float *out);
+/* Whether all of a view (channels, area), as prepared, is black[c] in channel
+ * c.
+ * */
+bool grid_is_blank(const float *view, size_t channels, size_t area,
+                   const float *black);
 
 #endif

@@ -125,6 +125,8 @@ static int take_input(const Edged__ModelReply *reply,
         .color = (enum cluster_color)reply->color,
         .range = (enum cluster_range)reply->range,
         .std = {1, 1, 1},
+        .blank =
+            reply->blank_absent ? CLUSTER_BLANK_ABSENT : CLUSTER_BLANK_PRESENT,
     };
     take_numbers(reply->mean, reply->n_mean, input->mean);
     take_numbers(reply->std, reply->n_std, input->std);

@@ -59,6 +59,7 @@ int views_form(struct deployed *d, const struct image_grid *grid,
     if (rc < 0) {
         return rc;
     }
+    form->blank_absent = input.blank == CLUSTER_BLANK_ABSENT;
     if (grid->rows > 0 && shape.rank == 4) {
         take_size(&input, grid, &shape);
     }
@@ -69,25 +70,59 @@ int views_form(struct deployed *d, const struct image_grid *grid,
 
 /* ---- one picture --------------------------------------------------------- */
 
+/* What 0 becomes in each channel. */
+static void find_black(const struct image_spec *spec,
+                       float black[GRID_CHANNELS])
+{
+    for (int c = 0; c < GRID_CHANNELS; c++) {
+        black[c] = (0.0F - spec->mean[c]) / spec->std[c];
+    }
+}
+
+/* 1: it is there; 0: it is black, and so it is not. */
+static int cut_one(const struct views_form *form, const struct tensor *whole,
+                   size_t view, const struct shape *shape, struct tensor *to)
+{
+    float black[GRID_CHANNELS];
+
+    if (tensor_init(to, DTYPE_F32, shape) < 0) {
+        return EDGE_ENOMEM;
+    }
+    grid_cut(whole->data, (int)whole->shape.dims[1], (int)whole->shape.dims[2],
+             (int)whole->shape.dims[3], &form->grid, (int)view, to->data);
+    find_black(&form->whole.spec, black);
+    if (form->blank_absent &&
+        grid_is_blank(to->data, (size_t)shape->dims[1],
+                      (size_t)(shape->dims[2] * shape->dims[3]), black)) {
+        tensor_deinit(to);
+        *to = (struct tensor){.dtype = DTYPE_NONE};
+        return 0;
+    }
+    return 1;
+}
+
 int views_cut(const char *name, const struct views_form *form,
               const struct deployed *deployed, struct tensor *inputs,
               struct err *err)
 {
     struct tensor whole = {0};
     int rc = picture_read(name, &form->whole, &whole, err);
+    size_t n_there = 0;
 
     for (size_t i = 0; rc == 0 && i < deployed->n_inputs; i++) {
-        rc = tensor_init(&inputs[i], DTYPE_F32, &deployed->inputs[i].shape);
-        if (rc < 0) {
-            rc = err_set(err, rc, "out of memory");
-        } else {
-            grid_cut(whole.data, (int)whole.shape.dims[1],
-                     (int)whole.shape.dims[2], (int)whole.shape.dims[3],
-                     &form->grid, (int)i, inputs[i].data);
-        }
+        int there =
+            cut_one(form, &whole, i, &deployed->inputs[i].shape, &inputs[i]);
+
+        rc = there < 0 ? err_set(err, there, "out of memory") : 0;
+        n_there += there > 0;
     }
     tensor_deinit(&whole);
-    return rc;
+    return rc < 0 || n_there > 0
+               ? rc
+               : err_set(err, EDGE_EINVAL,
+                         "%s is black all over, and model.input says that such "
+                         "views are not there (blank: absent)",
+                         name);
 }
 
 /* ---- a picture for each -------------------------------------------------- */

@@ -13,6 +13,7 @@ struct views_form {            /* how pictures become inputs */
     struct image_grid grid;    /* {0, 0}: a picture for each */
     struct picture_form whole; /* of a picture that is cut */
     struct picture_form each;  /* of one that is a view */
+    bool blank_absent;         /* a view that is black is not there */
 };
 
 /* Of the model that is deployed. EDGE_EINVAL: its inputs are not of one shape,
@@ -21,7 +22,8 @@ int views_form(struct deployed *deployed, const struct image_grid *grid,
                struct views_form *form, struct err *err);
 
 /* inputs[i], zeroed, for tensor_deinit(), whatever comes back: of a picture
- * that is cut, */
+ * that is cut, where a black view may count as not there (zeroed); EDGE_EINVAL:
+ * all of them do; */
 int views_cut(const char *name, const struct views_form *form,
               const struct deployed *deployed, struct tensor *inputs,
               struct err *err);

@@ -73,11 +73,16 @@ class Model:
     def picture(self, sample):
         return f"{self.cluster.folder}/pictures/{sample:03}.npy"
 
-    def make(self, sample):
+    def make(self, sample, black=()):
         """Views, and the picture that a grid of 3x2 cuts into them."""
         rng = random.Random(sample)
         width, height = 3 * SIDE, 2 * SIDE
         whole = [rng.uniform(-1, 1) for _ in range(CHANNELS * height * width)]
+        for v in black:
+            for at in range(0, len(whole), width):
+                if at // width % height // SIDE == v % 2:
+                    left = at + v // 2 * SIDE
+                    whole[left:left + SIDE] = [0.0] * SIDE
         os.makedirs(self.cluster.folder + "/pictures", exist_ok=True)
         write_npy(self.picture(sample), (1, CHANNELS, height, width), whole)
         for v in range(VIEWS):
@@ -110,7 +115,7 @@ class Model:
 def yaml(threshold, more=""):
     views = ", ".join(f"input_{v}: {{on: local-{v + 1}}}"
                       for v in range(VIEWS))
-    return (f"name: cams\ndevices: local 8\nmodel: {{file: ddnn.onnx}}\n"
+    return (f"name: cams\ndevices: local 8\nmodel: {{file: ddnn.onnx, input: {{blank: absent}}}}\n"
             f"views: {{{views}}}\n"
             f"tiers: [{{name: device, on: each-view}}, {{name: local, "
             f"on: {HUB}}}, {{name: cloud, on: {SERVER}}}]\n"
@@ -346,6 +351,20 @@ def check_tiers(tap, cluster, model, threshold):
                either=True)
 
 
+def check_black(tap, cluster, model, threshold):
+    """`blank: absent`: what is black is not there."""
+    model.make(SAMPLES, black=(1, 4))
+    rc, row, err = infer(cluster, "--grid", "3x2", model.picture(SAMPLES))
+    tap.case(rc == 0 and missing_of(row) == [1, 4] and
+             is_right(model, SAMPLES, row, row["values"], threshold),
+             "black views of a picture are not there", f"{row} {err}")
+    model.make(SAMPLES, black=range(VIEWS))
+    rc, _, err = infer(cluster, "--grid", "3x2", model.picture(SAMPLES))
+    tap.case(rc != 0 and "black all over" in err,
+             "a picture that is black all over is refused", err)
+    os.unlink(model.picture(SAMPLES))
+
+
 def stages_of(cluster):
     rc, out, _ = cluster.ctl("status", "-o", "json")
     rows = json.loads(out)["deployments"] if rc == 0 else []
@@ -381,6 +400,7 @@ def main():
         check_answers(tap, cluster, model, threshold)
         check_status(tap, cluster)
         check_missing(tap, cluster, model, threshold)
+        check_black(tap, cluster, model, threshold)
         check_kills(tap, cluster, model, threshold)
         check_tiers(tap, cluster, model, threshold)
     tap.end()

@@ -96,6 +96,23 @@ static void test_what_is_no_grid_is_refused(void **state)
     assert_int_equal(grid.columns, 7); /* untouched */
 }
 
+static void test_a_view_is_blank_if_all_of_it_is_black(void **state)
+{
+    const float black[GRID_CHANNELS] = {-0.5F, 0, 2};
+    float view[] = {-0.5F, -0.5F, 0, 0, 2, 2};
+
+    (void)state;
+    assert_true(grid_is_blank(view, 3, 2, black));
+    assert_true(grid_is_blank(view, 1, 2, black));
+    for (size_t i = 0; i < 6; i++) {
+        float was = view[i];
+
+        view[i] += 0.01F;
+        assert_false(grid_is_blank(view, 3, 2, black));
+        view[i] = was;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_one_view_is_the_picture),
         cmocka_unit_test(test_a_grid_is_columns_and_rows),
         cmocka_unit_test(test_what_is_no_grid_is_refused),
+        cmocka_unit_test(test_a_view_is_blank_if_all_of_it_is_black),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
