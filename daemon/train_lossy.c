@@ -85,7 +85,6 @@ static struct lossy_rule rule_of(const Edged__LossyRule *r)
                                .p = r->p,
                                .p11 = r->p11,
                                .p22 = r->p22,
-                               .near = r->near,
                                .block_p = r->block_p};
 }
 

@@ -258,14 +258,11 @@ struct cluster_tiled {
 
 enum cluster_loss_model { CLUSTER_LOSS_BERNOULLI, CLUSTER_LOSS_MARKOV };
 
-enum cluster_loss_fill { CLUSTER_FILL_ZERO, CLUSTER_FILL_NEAR };
-
 struct cluster_tile_loss {
     enum cluster_loss_model model;
     double p;   /* the part that is lost; below 0: p11 and p22 are given */
     double p11; /* what is kept is followed by what is kept */
     double p22; /* and what is lost by what is lost */
-    enum cluster_loss_fill fill;
     int train;
     int eval;
 };

@@ -46,10 +46,6 @@ static const struct read_word models[] = {
     {"markov", CLUSTER_LOSS_MARKOV, false},
     {0}};
 
-static const struct read_word fills[] = {{"zero", CLUSTER_FILL_ZERO, false},
-                                         {"near", CLUSTER_FILL_NEAR, false},
-                                         {0}};
-
 static const struct read_row tile_loss_rows[] = {
     {.key = "model",
      .type = READ_CHOICE,
@@ -80,15 +76,6 @@ static const struct read_row tile_loss_rows[] = {
      .max = 1,
      .is_set = cluster_has_loss,
      .help = "for markov: how likely a side is lost after one that was"},
-    {.key = "fill",
-     .type = READ_CHOICE,
-     FIELD(tile_loss, fill),
-     .words = fills,
-     .initial = "zero",
-     .is_set = cluster_has_loss,
-     .help =
-         "what stands for what is lost: 0, or what the tile itself has next "
-         "to it"},
     {.key = "train",
      .type = READ_CHOICE,
      FIELD(tile_loss, train),

@@ -60,7 +60,6 @@ static int prepare_tiles(struct step *step, struct err *err)
                        .p22 = (double)f.p22,
                        .salt = (uint64_t)f.salt,
                        .pad = f.pad,
-                       .near = f.near,
                        .low = f.low,
                        .high = f.high,
                        .levels = (int)f.levels,

@@ -41,7 +41,6 @@ struct lossy_rule {
     float p;
     float p11;
     float p22;
-    bool near; /* a tile's own element next to it stands for what is lost */
     float block_p;
 };
 

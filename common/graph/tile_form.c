@@ -42,7 +42,6 @@ int tile_form_set(struct op *op, const struct tile_form *f)
     rc = rc == 0 ? op_set_float(op, "p", f->p) : rc;
     rc = rc == 0 ? op_set_floats(op, "chain", chain, 2) : rc;
     rc = rc == 0 ? op_set_float(op, "pad", f->pad) : rc;
-    rc = rc == 0 ? op_set_int(op, "near", f->near) : rc;
     rc = rc == 0 ? op_set_int(op, "levels", f->levels) : rc;
     rc = rc == 0 ? op_set_floats(op, "clip", clip, 2) : rc;
     return rc == 0 ? op_set_int(op, "own", f->own) : rc;
@@ -117,7 +116,6 @@ int tile_form_get(const struct op *op, struct tile_form *f, struct err *err)
     *f = (struct tile_form){.p = op_float(op, "p", 0),
                             .salt = op_int(op, "salt", 0),
                             .pad = op_float(op, "pad", 0),
-                            .near = op_int(op, "near", 0) != 0,
                             .levels = op_int(op, "levels", 0),
                             .own = op_int(op, "own", 0) != 0};
     for (int a = 0; rc == 0 && a < 2; a++) {

@@ -7,8 +7,7 @@
  *   length           rows and columns of a tile
  *   reach            how far beyond a border its neighbour reads, of each axis
  *   loss             enum tile_form_loss; p, chain (p11, p22), salt: of these
- *   pad, near        what is beyond the picture, and what is lost; near: that
- *                    is the tile's own element next to it instead
+ *   pad              what is beyond the picture, and what is lost
  *   levels, clip, own    of margins; levels 0: they are as they are
  */
 #ifndef EDGE_GRAPH_TILE_FORM_H
@@ -41,7 +40,6 @@ struct tile_form {
     float p22; /* and one that is lost by another */
     int64_t salt;
     float pad;
-    bool near;
     int64_t levels;
     float low;
     float high;

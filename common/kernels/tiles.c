@@ -35,9 +35,8 @@ struct run {
 
 /* A row of a tile. */
 struct line {
-    int64_t at;  /* of its column 0 in the picture's channel; may lie outside */
-    int64_t own; /* of column 0 of the picture, in the tile's own nearest row */
-    size_t n;    /* 0: it is not in the picture */
+    int64_t at; /* of its column 0 in the picture's channel; may lie outside */
+    size_t n;   /* 0: it is not in the picture */
     struct run runs[RUNS];
 };
 
@@ -168,10 +167,7 @@ static struct line line_of(const struct place *p, int64_t y)
     const struct tiles_axis *rows = &p->tiles->axis[0];
     const struct tiles_axis *columns = &p->tiles->axis[1];
     int64_t row = rows->from[p->at[0]] + y;
-    int64_t own =
-        clamp(row, rows->border[p->at[0]], rows->border[p->at[0] + 1] - 1);
-    struct line line = {.at = row * columns->extent + columns->from[p->at[1]],
-                        .own = own * columns->extent};
+    struct line line = {.at = row * columns->extent + columns->from[p->at[1]]};
 
     if (row < 0 || row >= rows->extent) {
         return line;
@@ -218,15 +214,6 @@ static void round_run(const struct tiles *t, float *x, int64_t n)
     }
 }
 
-/* Where the tile's own element next to a column of it is, from line.own on. */
-static int64_t nearest(const struct place *p, int64_t column)
-{
-    const struct tiles_axis *a = &p->tiles->axis[1];
-
-    return clamp(a->from[p->at[1]] + column, a->border[p->at[1]],
-                 a->border[p->at[1] + 1] - 1);
-}
-
 static void pad_run(const struct tiles *t, float *to, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -234,15 +221,14 @@ static void pad_run(const struct tiles *t, float *to, int64_t n)
     }
 }
 
-/* `x` and `to` are where the run begins in the picture, and in the tile;
- * `own`: the tile's own nearest row. */
+/* `x` and `to` are where the run begins in the picture, and in the tile. */
 static void cut_run(const struct place *p, const struct run *r, const float *x,
-                    const float *own, float *to)
+                    float *to)
 {
     const struct tiles *t = p->tiles;
     int64_t n = r->to - r->from;
 
-    if (r->lost && !t->near) {
+    if (r->lost) {
         pad_run(t, to, n);
         return;
     }
@@ -250,40 +236,30 @@ static void cut_run(const struct place *p, const struct run *r, const float *x,
     if (r->coarse) {
         round_run(t, to, n);
     }
-    for (int64_t i = 0; (r->chosen || r->lost) && i < n; i++) {
-        if (r->lost || !is_kept(p, r->from + i)) {
-            to[i] = t->near ? own[nearest(p, r->from + i)] : t->pad;
-        }
-    }
-}
-
-/* A run of what is lost, or lost element by element, or coarse. */
-static void join_some(const struct place *p, const struct run *r,
-                      const float *dt, const float *x, float *own, float *dx)
-{
-    const struct tiles *t = p->tiles;
-
-    for (int64_t i = 0; i < r->to - r->from; i++) {
-        if (r->lost || (r->chosen && !is_kept(p, r->from + i))) {
-            own[nearest(p, r->from + i)] += t->near ? dt[i] : 0;
-        } else if (!r->coarse || (x[i] >= t->low && x[i] <= t->high)) {
-            dx[i] += dt[i];
-        }
+    for (int64_t i = 0; r->chosen && i < n; i++) {
+        to[i] = is_kept(p, r->from + i) ? to[i] : t->pad;
     }
 }
 
 static void join_run(const struct place *p, const struct run *r,
-                     const float *dt, const float *x, float *own, float *dx)
+                     const float *dt, const float *x, float *dx)
 {
-    if (r->lost && !p->tiles->near) {
+    const struct tiles *t = p->tiles;
+    int64_t n = r->lost ? 0 : r->to - r->from;
+
+    if (!r->chosen && !r->coarse) {
+        for (int64_t i = 0; i < n; i++) {
+            dx[i] += dt[i];
+        }
         return;
     }
-    if (r->lost || r->chosen || r->coarse) {
-        join_some(p, r, dt, x, own, dx);
-        return;
-    }
-    for (int64_t i = 0; i < r->to - r->from; i++) {
-        dx[i] += dt[i];
+    for (int64_t i = 0; i < n; i++) {
+        bool passes = !r->chosen || is_kept(p, r->from + i);
+
+        if (r->coarse) {
+            passes = passes && x[i] >= t->low && x[i] <= t->high;
+        }
+        dx[i] += passes ? dt[i] : 0;
     }
 }
 
@@ -313,8 +289,7 @@ static void cut_row(const struct place *p, const struct plane *plane, int64_t y,
     for (size_t i = 0; i < line->n; i++) {
         const struct run *r = &line->runs[i];
 
-        cut_run(p, r, plane->x + (line->at + r->from), plane->x + line->own,
-                to + r->from);
+        cut_run(p, r, plane->x + (line->at + r->from), to + r->from);
     }
 }
 
@@ -328,7 +303,7 @@ static void join_row(const struct place *p, const struct plane *plane,
         int64_t to = line->at + r->from;
 
         join_run(p, r, dt + r->from, plane->x != NULL ? plane->x + to : NULL,
-                 plane->dx + line->own, plane->dx + to);
+                 plane->dx + to);
     }
 }
 

@@ -40,8 +40,7 @@ struct tiles {
     double p11; /* TILES_SIDES: one that arrives is followed by another, */
     double p22; /* and one that is lost by another */
     uint64_t salt;
-    float pad; /* beyond the picture, and what is lost; */
-    bool near; /* that is the tile's own element next to it instead */
+    float pad; /* beyond the picture, and what is lost */
     /* Margins, all that a neighbour reads: round((clip(x) - low) / step) * step
      * with step = (high - low) / levels. levels 0: they are as they are. */
     float low;

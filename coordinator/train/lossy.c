@@ -235,7 +235,6 @@ static Edged__LossyRule *rule_new(const struct cluster_training *t, bool tiles,
     rule->p = loss->p > 0 ? (float)loss->p : 0;
     rule->p11 = (float)(loss->p < 0 ? loss->p11 : 1 - loss->p);
     rule->p22 = (float)(loss->p < 0 ? loss->p22 : loss->p);
-    rule->near = loss->fill == CLUSTER_FILL_NEAR;
     return rule;
 }
 

@@ -219,7 +219,6 @@ static void test_tiles_are_read_and_written(void **state)
     const struct cluster_training *t = read_good(
         f, "{data: a, tiles: [{layers: a..b, grid: 2x3, halo: none}, {layers: "
            "c, grid: 4x4}], tile_loss: {model: markov, p11: 0.99, p22: 0.03, "
-           "fill: near, "
            "eval: false}, margin: {clip: [0.5, 0.8], own: true}, block_loss: "
            "{layers: [\"fc*\"]}}");
 
@@ -238,7 +237,6 @@ static void test_tiles_are_read_and_written(void **state)
         assert_int_equal(t->tiles[1].halo, CLUSTER_TILED_LOSSY);
         assert_int_equal(t->tile_loss.model, CLUSTER_LOSS_MARKOV);
         assert_true(t->tile_loss.p < 0 && t->tile_loss.p11 > 0.98);
-        assert_int_equal(t->tile_loss.fill, CLUSTER_FILL_NEAR);
         assert_true(t->tile_loss.train && !t->tile_loss.eval);
         assert_true(t->margin.own && t->margin.bits == 4);
         assert_true(t->margin.clip[0] > 0.49 && t->margin.clip[1] > 0.79);

@@ -203,53 +203,6 @@ static void test_margins_have_as_many_levels_as_bits_say(void **state)
     assert_true(inside > 5);
 }
 
-static int64_t held(int64_t v, int64_t low, int64_t high)
-{
-    return v < low ? low : v > high ? high : v;
-}
-
-/* Of the tile's own, the element that is next to (y, x). */
-static float next_to(const struct tiles *t, int64_t row, int64_t column,
-                     int64_t y, int64_t x)
-{
-    const int64_t *r = t->axis[0].border + row;
-    const int64_t *c = t->axis[1].border + column;
-
-    return ones[held(y, r[0], r[1] - 1) * SIDE + held(x, c[0], c[1] - 1)];
-}
-
-static void test_what_is_next_to_it_stands_for_what_is_lost(void **state)
-{
-    struct tiles t = grid_of(3, 2);
-    const int64_t seed = 4;
-
-    (void)state;
-    t.near = true;
-    t.p = 1;
-    for (size_t i = 0; i < SIDE * SIDE; i++) {
-        ones[i] = (float)(i + 1);
-    }
-    for (int loss = TILES_NONE; loss <= TILES_ELEMENTS; loss++) {
-        const float *at = tiles;
-
-        t.loss = (enum tiles_loss)loss;
-        tiles_cut(&t, ones, 1, 1, &seed, tiles);
-        for (int64_t i = 0; i < 9; i++) {
-            int64_t y0 = t.axis[0].from[i / 3];
-            int64_t x0 = t.axis[1].from[i % 3];
-
-            for (int64_t k = 0; k < 64; k++, at++) {
-                int64_t y = y0 + k / 8;
-                int64_t x = x0 + k % 8;
-                bool in = y >= 0 && x >= 0 && y < SIDE && x < SIDE;
-                float want = in ? next_to(&t, i / 3, i % 3, y, x) : 0;
-
-                assert_near((double)*at, (double)want, 0);
-            }
-        }
-    }
-}
-
 /* ---- the rewrite --------------------------------------------------------- */
 
 struct net {
@@ -485,7 +438,6 @@ int main(void)
         cmocka_unit_test(test_sides_are_lost_whole_and_in_bursts),
         cmocka_unit_test(test_samples_lose_the_same_wherever_they_are),
         cmocka_unit_test(test_margins_have_as_many_levels_as_bits_say),
-        cmocka_unit_test(test_what_is_next_to_it_stands_for_what_is_lost),
         cmocka_unit_test(test_tiles_without_loss_change_nothing),
         cmocka_unit_test(test_what_loses_nothing_stays_as_it_is),
         cmocka_unit_test(test_layers_that_cannot_be_in_tiles_are_named),
