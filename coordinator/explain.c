@@ -61,20 +61,32 @@ static char *stage_name(const struct explain *e, size_t i, bool is_best)
                : mem_printf("s%zu", i);
 }
 
-/* When an answer leaves at a tier. */
+static char *add_exit(char *text, const Edged__Shard *shard)
+{
+    const Edged__Exit *exit = shard->exit;
+    char *longer =
+        text == NULL
+            ? NULL
+            : mem_printf("%s%s%s, %s %g", text, text[0] != '\0' ? "; " : "",
+                         shard->outputs[exit->port]->name,
+                         exit->by_entropy ? "entropy below" : "confidence from",
+                         exit->by_entropy ? exit->below : 1 - exit->below);
+
+    mem_free(text);
+    return longer;
+}
+
+/* When answers leave at a stage. */
 static char *exit_text(const struct explain *e, size_t i, bool is_best)
 {
-    const Edged__Shard *shard = is_best && has_tiers(e) ? shard_of(e, i) : NULL;
-    const Edged__Exit *exit = shard != NULL ? shard->exit : NULL;
+    char *text = mem_strdup("");
 
-    if (exit == NULL) {
-        return mem_strdup("");
+    for (size_t k = 0; is_best && k < e->spec->n_texts; k++) {
+        if (e->spec->texts[k]->stage == i && e->spec->shards[k]->exit != NULL) {
+            text = add_exit(text, e->spec->shards[k]);
+        }
     }
-    return exit->by_entropy
-               ? mem_printf("%s, entropy below %g",
-                            shard->outputs[exit->port]->name, exit->below)
-               : mem_printf("%s, confidence from %g",
-                            shard->outputs[exit->port]->name, 1 - exit->below);
+    return text;
 }
 
 static int fill_nodes(const struct explain *e, const struct choice_stage *s,

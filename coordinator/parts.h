@@ -122,7 +122,7 @@ struct counts { /* of a deployment */
     double alone_sum_us;
     double sum_us; /* of all that were answered */
     /* Of a model of several views: */
-    uint64_t by_exit[LIMIT_PORTS]; /* by the exit's number; 0: the last tier */
+    uint64_t by_exit[LIMIT_PORTS]; /* by the exit's number; 0: the last */
     uint64_t incomplete;
     /* By view, what its board sent for those that were answered: */
     uint64_t view_samples[LIMIT_PORTS];

@@ -168,6 +168,8 @@ static int work_out(struct working *w, Edged__Placement *spec, struct err *err)
     rc = plan_read_model(w->job, &w->graph, &spec->input, err);
     if (rc == 0 && w->job->cluster->n_views > 0) {
         rc = plan_tiers_arrange(w, spec, err);
+    } else if (rc == 0 && w->job->cluster->n_exits > 0) {
+        rc = plan_exits_arrange(w, err);
     }
     if (rc < 0) {
         return rc;

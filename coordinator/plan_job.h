@@ -7,6 +7,7 @@
 
 #include "chain/chain.h"
 #include "coordinator/parts.h"
+#include "coordinator/plan/leaving.h"
 #include "coordinator/plan/pieces.h"
 #include "coordinator/plan/search.h"
 #include "coordinator/plan/tiers.h"
@@ -32,6 +33,7 @@ struct working { /* released at the end of the job */
     bool is_lossy;           /* another answer than the model's */
     struct tiers tiers;
     bool has_tiers; /* the model has views; the graph is in their order */
+    struct leaving leaving; /* its exits, if it has none; likewise */
 };
 
 /* plan_job.c: the model as it was sent, with nothing but that. Off the loop. */
@@ -59,10 +61,19 @@ bool plan_tiers_is_present(const struct working *w, size_t input);
 /* All are there, if it is that input. */
 void plan_tiers_fill(const struct working *w, size_t input,
                      const struct tensor *t);
-/* What the placement says of exits, and of who waits for whom; then where. */
+/* What the placement says of views; then where they are. */
 int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
                         struct err *err);
 void plan_tiers_places(const struct working *w, Edged__Placement *spec);
+/* How long a tier waits for views, and whoever waits for it, for its word. */
+uint32_t plan_tiers_wait_ms(const struct working *w);
+
+/* plan_exits.c: of a model without views, its ops in the order of its exits. */
+int plan_exits_arrange(struct working *w, struct err *err);
+/* Of either: who leaves where, and who waits for that; the gateway has one
+ * output, whoever answers. */
+int plan_exits_describe(const struct working *w, Edged__Placement *spec,
+                        struct err *err);
 
 /* plan_shards.c: the shards, and what the placement says of them. */
 int plan_shards(struct working *w, Edged__Placement *spec, struct err *err);

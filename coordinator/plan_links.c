@@ -2,8 +2,9 @@
  * How values travel between shards: the codec of each link, as the stage that
  * sends says, or `links` where it says nothing; and zstd on top. A tile's own
  * values that go from one of its shards to the next stay as they are, for they
- * stay on its device; so do the model's outputs, which are the users'. Its
- * inputs have a key of their own.
+ * stay on its device, and so do those within a stage that an exit parts; so do
+ * the model's outputs, which are the users'. Its inputs have a key of their
+ * own.
  */
 #include "coordinator/plan_job.h"
 
@@ -12,6 +13,15 @@
 #include "coordinator/plan/signs.h"
 
 #include <string.h>
+
+/* Of a whole stage that exits part: what one half sends to the other. */
+static bool is_inside(const struct working *w, const struct part_link *link)
+{
+    return link->from != PARTS_OUTSIDE && link->to != PARTS_OUTSIDE &&
+           w->pieces[link->from].stage == w->pieces[link->to].stage &&
+           w->pieces[link->from].role == PIECE_WHOLE &&
+           w->pieces[link->to].role == PIECE_WHOLE;
+}
 
 /* From a part of a stage to a part of the same. */
 static bool is_within(const struct working *w, const struct part_link *link)
@@ -36,8 +46,8 @@ bool plan_links_may_code(const struct working *w, const struct part_link *link)
     bool is_sent = link->from != PARTS_OUTSIDE ||
                    !plan_tiers_is_present(w, (size_t)link->from_port);
 
-    return link->to != PARTS_OUTSIDE && !is_own && is_sent &&
-           plan_links_value(w, link)->dtype == DTYPE_F32;
+    return link->to != PARTS_OUTSIDE && !is_own && !is_inside(w, link) &&
+           is_sent && plan_links_value(w, link)->dtype == DTYPE_F32;
 }
 
 /* Of a link that may have one. */

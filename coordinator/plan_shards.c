@@ -88,6 +88,21 @@ static struct pieces_stage stage_of(const struct choice_stage *from)
                                  .columns = from->columns};
 }
 
+/* Behind its exits, so that they spare what they can. */
+static void part_stage(const struct working *w, size_t i,
+                       struct pieces_stage *stage, int positions[LIMIT_PORTS])
+{
+    const struct choice_stage *before =
+        i > 0 ? &w->job->choices.best.stages[i - 1] : NULL;
+
+    if (stage->kind == PIECES_WHOLE) {
+        stage->parted = positions;
+        stage->n_parted = leaving_parts(
+            &w->leaving, stage->first, stage->end,
+            before != NULL && before->kind != PIECES_WHOLE, positions);
+    }
+}
+
 static int cut_pieces(struct working *w, const struct pieces_stage *stages,
                       struct err *err)
 {
@@ -108,26 +123,31 @@ static int cut_model(struct working *w, struct err *err)
     const struct choice *best = &w->job->choices.best;
     struct pieces_stage *stages =
         mem_array(struct pieces_stage, best->n_stages);
-    bool is_cut = false;
+    int *parted = mem_array(int, LIMIT_PORTS * best->n_stages);
+    bool is_cut = w->has_tiers || w->leaving.n > 0;
     int rc;
 
-    if (stages == NULL) {
+    if (stages == NULL || parted == NULL) {
+        mem_free(stages);
+        mem_free(parted);
         return err_set(err, EDGE_ENOMEM, "out of memory");
     }
     if (best->n_stages > LIMIT_SHARDS) {
         mem_free(stages);
+        mem_free(parted);
         return err_set(err, EDGE_ENOFIT, "%zu stages, at most %d can be",
                        best->n_stages, LIMIT_SHARDS);
     }
     for (size_t i = 0; i < best->n_stages; i++) {
         stages[i] = stage_of(&best->stages[i]);
+        part_stage(w, i, &stages[i], parted + LIMIT_PORTS * i);
         is_cut = is_cut || stages[i].kind != PIECES_WHOLE;
         w->is_lossy = w->is_lossy || (stages[i].kind == PIECES_TILE &&
                                       stages[i].halo == TILE_NONE);
     }
-    rc =
-        is_cut || w->has_tiers ? cut_pieces(w, stages, err) : cut_whole(w, err);
+    rc = is_cut ? cut_pieces(w, stages, err) : cut_whole(w, err);
     mem_free(stages);
+    mem_free(parted);
     return rc;
 }
 
@@ -144,10 +164,13 @@ static char *name_of(const struct working *w, size_t i)
                       : mem_printf("s%zu", p->stage);
     char *name = NULL;
 
-    if (stage == NULL || p->role == PIECE_WHOLE) {
+    if (stage == NULL || (p->role == PIECE_WHOLE && p->level == 0)) {
         return stage;
     }
-    if (p->role == PIECE_PART) {
+    if (p->role == PIECE_WHOLE) {
+        name = p->level > 1 ? mem_printf("%s.then%d", stage, p->level)
+                            : mem_printf("%s.then", stage);
+    } else if (p->role == PIECE_PART) {
         name = p->level > 0 ? mem_printf("%s.%d.%d", stage, p->index, p->level)
                             : mem_printf("%s.%d", stage, p->index);
     } else if (p->role == PIECE_HEAD) {
@@ -222,6 +245,9 @@ int plan_shards(struct working *w, Edged__Placement *spec, struct err *err)
     }
     if (rc == 0 && w->has_tiers) {
         rc = plan_tiers_describe(w, spec, err);
+    }
+    if (rc == 0 && (w->has_tiers || w->leaving.n > 0)) {
+        rc = plan_exits_describe(w, spec, err);
     }
     if (rc < 0) {
         return rc;

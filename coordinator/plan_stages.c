@@ -25,7 +25,9 @@ int plan_points(struct working *w, struct err *err)
 
 int plan_stages(struct working *w, struct err *err)
 {
-    struct choose_how how = {.compare = w->job->explain, .gain = w->job->gain};
+    struct choose_how how = {.compare = w->job->explain,
+                             .gain = w->job->gain,
+                             .leaving = &w->leaving};
     struct choice now = {0};
     struct err why; /* what cannot be reckoned with does not stay */
     int rc = 0;

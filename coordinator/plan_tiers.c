@@ -1,6 +1,6 @@
 /*
  * A job whose model has views: stages as tiers.h finds them, and what the
- * placement says of views, exits and who waits for what.
+ * placement says of views and who gathers them.
  */
 #include "coordinator/plan_job.h"
 
@@ -84,12 +84,7 @@ char *plan_tiers_name(const struct working *w, size_t stage)
 
 /* ---- the gateway's side -------------------------------------------------- */
 
-static void drop_port(Edged__Port **ports, size_t *n)
-{
-    edged__port__free_unpacked(ports[--*n], NULL);
-}
-
-/* Nobody sends `present`; and the gateway has one output, whoever answers. */
+/* Nobody sends `present`. */
 static void trim_gateway(const struct working *w, Edged__Placement *spec)
 {
     size_t n = 0;
@@ -105,17 +100,14 @@ static void trim_gateway(const struct working *w, Edged__Placement *spec)
     }
     spec->n_entries = n;
     while (spec->n_inputs > w->tiers.n_views) {
-        drop_port(spec->inputs, &spec->n_inputs);
-    }
-    while (spec->n_outputs > 1) {
-        drop_port(spec->outputs, &spec->n_outputs);
+        edged__port__free_unpacked(spec->inputs[--spec->n_inputs], NULL);
     }
     spec->may_lack = w->tiers.has_present;
 }
 
 /* ---- a shard's ----------------------------------------------------------- */
 
-static uint32_t deadline_ms(const struct working *w)
+uint32_t plan_tiers_wait_ms(const struct working *w)
 {
     uint32_t ms = w->job->cluster->deadline_ms;
 
@@ -168,7 +160,7 @@ static int set_gather(const struct working *w, size_t i, Edged__Shard *shard)
     edged__gather__init(gather);
     shard->gather = gather;
     gather->views_in_all = (uint32_t)w->tiers.n_views;
-    gather->deadline_ms = deadline_ms(w);
+    gather->deadline_ms = plan_tiers_wait_ms(w);
     gather->views = mem_array(uint32_t, shard->n_inputs);
     gather->nodes = mem_array(char *, shard->n_inputs);
     if (gather->views == NULL || gather->nodes == NULL) {
@@ -185,81 +177,22 @@ static int set_gather(const struct working *w, size_t i, Edged__Shard *shard)
     return fill_sources(w, i, gather);
 }
 
-static int set_exit(const struct working *w, size_t i, Edged__Shard *shard)
+static int describe(const struct working *w, size_t i, Edged__Shard *shard)
 {
-    size_t stage = w->pieces[i].stage;
-    int number = tiers_exit_number(&w->tiers, stage);
-    const struct cluster_exit *from;
-    Edged__Exit *exit;
-
-    if (number == 0) {
-        return 0;
-    }
-    exit = mem_new(Edged__Exit);
-    if (exit == NULL) {
-        return EDGE_ENOMEM;
-    }
-    edged__exit__init(exit);
-    shard->exit = exit;
-    from = &w->job->cluster->exits[w->tiers.exits[stage]];
-    exit->number = (uint32_t)number;
-    exit->by_entropy = from->by_entropy;
-    exit->below = from->by_entropy ? from->entropy : 1 - from->confidence;
-    exit->name = mem_strdup(from->at);
-    for (size_t k = 0; k < shard->n_links; k++) {
-        exit->port =
-            shard->links[k]->to_shard == 0 ? shard->links[k]->port : exit->port;
-    }
-    return exit->name == NULL ? EDGE_ENOMEM : 0;
-}
-
-static int set_links(const struct working *w, size_t i, const size_t *stages,
-                     Edged__Shard *shard)
-{
-    uint32_t most = 0;
-
-    for (size_t k = 0; k < shard->n_links; k++) {
-        Edged__Link *link = shard->links[k];
-
-        if (link->to_shard == 0) {
-            link->to_port = 0;
-            continue;
-        }
-        link->after = (uint32_t)tiers_after(&w->tiers, &w->parts, stages, i,
-                                            link->to_shard - 1);
-        most = link->after > most ? link->after : most;
-    }
-    /* Each exit on the way gathers first. */
-    shard->wait_ms = most > 0 ? (most + 1) * deadline_ms(w) : 0;
-    return 0;
-}
-
-static int describe(const struct working *w, size_t i, const size_t *stages,
-                    Edged__Shard *shard)
-{
-    int view = tiers_view(&w->tiers, stages[i]);
-    int rc = set_links(w, i, stages, shard);
+    int view = tiers_view(&w->tiers, w->pieces[i].stage);
 
     shard->view = (uint32_t)(view + 1);
-    if (rc == 0 && view < 0 && w->tiers.has_present) {
-        rc = set_gather(w, i, shard);
-    }
-    return rc == 0 ? set_exit(w, i, shard) : rc;
+    return view < 0 && w->tiers.has_present ? set_gather(w, i, shard) : 0;
 }
 
 int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
                         struct err *err)
 {
-    size_t *stages = mem_array(size_t, w->parts.n);
-    int rc = stages == NULL ? EDGE_ENOMEM : 0;
+    int rc = 0;
 
     for (size_t i = 0; i < w->parts.n && rc == 0; i++) {
-        stages[i] = w->pieces[i].stage;
+        rc = describe(w, i, spec->shards[i]);
     }
-    for (size_t i = 0; i < w->parts.n && rc == 0; i++) {
-        rc = describe(w, i, stages, spec->shards[i]);
-    }
-    mem_free(stages);
     if (rc < 0) {
         return no_memory(err);
     }

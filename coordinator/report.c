@@ -92,6 +92,12 @@ static int copy_names(char **from, size_t n, char ***to, size_t *n_to)
     return *to == NULL ? EDGE_ENOMEM : 0;
 }
 
+/* The output that may leave behind it. */
+static const char *exit_of(const Edged__Shard *shard)
+{
+    return shard->exit != NULL ? shard->outputs[shard->exit->port]->name : "";
+}
+
 static int fill_stage(Edged__PlanStage *stage, const Edged__Placement *spec,
                       size_t i, const Edged__Placement *old)
 {
@@ -104,6 +110,7 @@ static int fill_stage(Edged__PlanStage *stage, const Edged__Placement *spec,
     stage->arena_bytes = spec->shards[i]->arena_bytes;
     stage->link_bytes = spec->texts[i]->link_bytes;
     stage->macs = spec->texts[i]->macs;
+    stage->exit = mem_strdup(exit_of(spec->shards[i]));
     if (was != NULL && copy_names(was->nodes, firm_nodes(was),
                                   &stage->old_nodes, &stage->n_old_nodes) < 0) {
         return EDGE_ENOMEM;

@@ -1,4 +1,5 @@
-/* Of a model of several views: who sent how much, and where answers left. */
+/* Of a model of several views: who sent how much; of one with exits, where
+ * answers left. */
 #include "coordinator/parts.h"
 
 #include "base/mem.h"
@@ -49,19 +50,36 @@ static void add_exit(Edged__DeploymentStatus *row, const char *name,
     }
 }
 
-/* Shards come in the order of the tiers. */
+static const Edged__Exit *find_exit(const Edged__Placement *spec,
+                                    uint32_t number)
+{
+    for (size_t i = 0; i < spec->n_shards; i++) {
+        if (spec->shards[i]->exit != NULL &&
+            spec->shards[i]->exit->number == number) {
+            return spec->shards[i]->exit;
+        }
+    }
+    return NULL;
+}
+
+/* The last answer is called after its tier, or as the output that it is. */
 static void add_exits(Edged__DeploymentStatus *row, const struct deployment *d)
 {
     const Edged__Placement *spec = d->current->spec;
 
-    for (size_t i = 0; i < spec->n_shards; i++) {
-        const Edged__Exit *exit = spec->shards[i]->exit;
+    for (uint32_t number = 1; number < LIMIT_PORTS; number++) {
+        const Edged__Exit *exit = find_exit(spec, number);
 
-        if (exit != NULL && exit->number < LIMIT_PORTS) {
-            add_exit(row, exit->name, d->counts.by_exit[exit->number]);
+        if (exit != NULL) {
+            add_exit(row, exit->name, d->counts.by_exit[number]);
         }
     }
-    add_exit(row, spec->places[spec->n_places - 1]->name, d->counts.by_exit[0]);
+    if (row->n_views > 0) {
+        add_exit(row, spec->places[spec->n_places - 1]->name,
+                 d->counts.by_exit[0]);
+    } else if (row->n_exits > 0) {
+        add_exit(row, spec->outputs[0]->name, d->counts.by_exit[0]);
+    }
 }
 
 void status_fill_views(Edged__DeploymentStatus *row, const struct deployment *d)
@@ -78,8 +96,6 @@ void status_fill_views(Edged__DeploymentStatus *row, const struct deployment *d)
             add_view(row, d, spec->places[i]);
         }
     }
-    if (row->n_views > 0) {
-        add_exits(row, d);
-        row->incomplete = d->counts.incomplete;
-    }
+    add_exits(row, d);
+    row->incomplete = row->n_views > 0 ? d->counts.incomplete : 0;
 }

@@ -10,7 +10,9 @@
  *     an Ack     of anything that it sent: the request is answered; what was
  *                held goes, and who still works on it hears Cancel
  *     nobody     is there to decide, or has within its time: as if it passed,
- *                so that the loss of an exit's tier is no outage
+ *                so that the loss of an exit's tier is no outage. Without tiers
+ *                (wait_ms 0) the request needs that shard anyway: it waits
+ * until another board has it, which decides the same
  *
  * A shard that let a request pass and has nothing to send keeps its run until
  * its senders take theirs back or the deadline comes: who asks again hears the
@@ -40,6 +42,7 @@ static int read_rule(const Edged__Shard *from, struct hosted *shard,
     shard->exit = (struct exit_rule){.number = exit->number,
                                      .port = exit->port,
                                      .by_entropy = exit->by_entropy,
+                                     .of_probabilities = exit->probabilities,
                                      .below = exit->below};
     shard->is_tiered = true;
     return 0;
@@ -68,9 +71,12 @@ void exits_judge(struct run *run)
     scores = &run->outputs[rule->port];
     run->views.confidence = 1; /* of what are no scores nothing is sure */
     if (scores->dtype == DTYPE_F32 && tensor_count(scores) > 0) {
+        enum doubt_kind kind = rule->by_entropy ? DOUBT_ENTROPY : DOUBT_TOP;
+
         run->views.confidence =
-            doubt_of(rule->by_entropy ? DOUBT_ENTROPY : DOUBT_TOP, scores->data,
-                     tensor_count(scores));
+            rule->of_probabilities
+                ? doubt_of_shares(kind, scores->data, tensor_count(scores))
+                : doubt_of(kind, scores->data, tensor_count(scores));
     }
     run->leaves = !run->views.through && run->views.confidence < rule->below;
     run->passed = run->leaves ? 0 : rule->number;
@@ -157,7 +163,7 @@ void exits_look(struct run *run)
     uint32_t next = 0;
 
     if (run->state == RUN_HOLDING && !run->ended && !run->leaves &&
-        !run->parked && run->shard->is_tiered) {
+        !run->parked && run->shard->wait_ms > 0) {
         next = next_exit(run);
     }
     if (next > 0 &&

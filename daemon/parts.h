@@ -50,9 +50,10 @@ struct gather {
 };
 
 struct exit_rule {   /* when an answer leaves: exits.c */
-    uint32_t number; /* from 1, in the order of the tiers; 0: none leaves */
+    uint32_t number; /* from 1, in their order; 0: none leaves */
     uint32_t port;
     bool by_entropy;
+    bool of_probabilities; /* not of scores */
     double below;
 };
 
@@ -92,7 +93,7 @@ struct hosted { /* a shard on this node */
     struct gather *gather; /* NULL: it needs all of its inputs */
     struct exit_rule exit;
     uint32_t view;    /* + 1: whose own part it is */
-    uint32_t wait_ms; /* for an exit, at most */
+    uint32_t wait_ms; /* for an exit, at most; 0: as long as it takes */
     bool is_tiered;   /* an exit is here, or is waited for: one Ack of all that
                        * it sends says that the request is answered */
 };

@@ -213,13 +213,14 @@ struct cluster_rollout {
 
 /* An answer that leaves early if it is sure enough. */
 struct cluster_exit {
-    char *after; /* of later releases */
-    char *at;    /* a tier */
-    char *output;
+    char *after;       /* a layer or a stage, without tiers; or NULL */
+    char *at;          /* a tier, with them */
+    char *output;      /* NULL: the one that fits; never with tiers */
     double confidence; /* at least; unless by_entropy */
     double entropy;    /* below */
     bool by_entropy;
-    struct config_at at_output; /* in the file */
+    struct config_at at_output; /* in the file; of what is not given, where */
+    struct config_at at_after;  /* the exit itself is */
 };
 
 /* An input of the model, and who takes it. */

@@ -19,6 +19,15 @@ bool cluster_has_rule(const struct read_row *row, const void *base)
     return exit->by_entropy == (strcmp(row->key, "entropy") == 0);
 }
 
+/* Of a key's value, or of all of it. */
+static const struct config_at *place_of(const struct doc_node *node,
+                                        const char *key)
+{
+    const struct doc_node *value = doc_get(node, key);
+
+    return doc_at(value != NULL ? value : node);
+}
+
 int cluster_check_exit(struct reader *reader, const struct doc_node *node,
                        void *base)
 {
@@ -36,7 +45,8 @@ int cluster_check_exit(struct reader *reader, const struct doc_node *node,
             has_entropy ? "one of" : "a rule:", has_entropy ? "and" : "or");
     }
     exit->by_entropy = has_entropy;
-    exit->at_output = *doc_at(doc_get(node, "output"));
+    exit->at_output = *place_of(node, "output");
+    exit->at_after = *place_of(node, "after");
     return 0;
 }
 
@@ -138,6 +148,50 @@ static void check_tiers(struct reader *reader, const struct cluster *cluster,
 
 /* ---- exits --------------------------------------------------------------- */
 
+/* Each of them is at a tier, or none is. */
+static void check_keys(struct reader *reader, const struct doc_node *node,
+                       bool has_tiers)
+{
+    static const char *const needed[] = {"at", "output"};
+    const struct doc_node *odd = doc_get(node, has_tiers ? "after" : "at");
+
+    if (odd != NULL) {
+        read_error(reader, &odd->key->at,
+                   has_tiers ? "\"after\" does not go with \"tiers\": an exit "
+                               "is \"at\" a tier"
+                             : "\"at\" means nothing without \"tiers\": say "
+                               "\"after\" which layer or stage it is");
+    }
+    for (size_t i = 0; has_tiers && i < 2; i++) {
+        if (doc_get(node, needed[i]) == NULL) {
+            read_error(reader, doc_at(node),
+                       "with \"tiers\" an exit needs \"%s\"", needed[i]);
+        }
+    }
+}
+
+/* No two say the same of themselves. */
+static void check_twins(struct reader *reader, const struct cluster *cluster,
+                        size_t i, const struct doc_node *node)
+{
+    const struct cluster_exit *exit = &cluster->exits[i];
+
+    for (size_t k = 0; k < i && exit->output != NULL; k++) {
+        const char *first = cluster->exits[k].output;
+
+        if (first != NULL && strcmp(first, exit->output) == 0) {
+            read_error(reader, &exit->at_output,
+                       "another exit has the output \"%s\" already",
+                       exit->output);
+            return;
+        }
+    }
+    if (i > 0 && exit->output == NULL && exit->after == NULL) {
+        read_error(reader, doc_at(node),
+                   "of several exits each needs \"after\" or \"output\"");
+    }
+}
+
 static void check_exit(struct reader *reader, const struct cluster *cluster,
                        size_t i, const struct doc_node *node)
 {
@@ -185,7 +239,12 @@ static void check_exits(struct reader *reader, const struct cluster *cluster,
     const struct doc_node *node = list->first;
 
     for (size_t i = 0; i < cluster->n_exits && node; i++) {
-        check_exit(reader, cluster, i, node);
+        check_keys(reader, node, cluster->n_tiers > 0);
+        if (cluster->n_tiers > 0) {
+            check_exit(reader, cluster, i, node);
+        } else {
+            check_twins(reader, cluster, i, node);
+        }
         node = node->next;
     }
 }
@@ -235,10 +294,6 @@ void cluster_check_views(struct reader *reader, const struct doc_node *top,
         }
     }
     if (exits != NULL) {
-        if (tiers == NULL) {
-            want(reader, exits, "exits", "tiers");
-        } else {
-            check_exits(reader, cluster, exits);
-        }
+        check_exits(reader, cluster, exits);
     }
 }

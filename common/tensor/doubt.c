@@ -2,6 +2,12 @@
 
 #include <math.h>
 
+/* 1: of what is no number. */
+static double within(double doubt)
+{
+    return isfinite(doubt) ? fmin(fmax(doubt, 0), 1) : 1;
+}
+
 double doubt_of(enum doubt_kind kind, const float *scores, int64_t n)
 {
     double most = (double)scores[0];
@@ -26,5 +32,26 @@ double doubt_of(enum doubt_kind kind, const float *scores, int64_t n)
     } else { /* ln p = d - ln all */
         doubt = (log(all) - weighted / all) / log((double)n);
     }
-    return isfinite(doubt) ? fmin(fmax(doubt, 0), 1) : 1;
+    return within(doubt);
+}
+
+double doubt_of_shares(enum doubt_kind kind, const float *p, int64_t n)
+{
+    double most = 0;
+    double sum = 0;
+    double entropy = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        double share = (double)p[i];
+
+        most = fmax(most, share);
+        sum += share;
+        entropy -= share > 0 ? share * log(share) : 0;
+    }
+    if (!isfinite(sum)) { /* fmax() takes no notice of NaN */
+        return 1;
+    }
+    return within(kind == DOUBT_TOP ? 1 - most
+                  : n < 2           ? 0
+                                    : entropy / log((double)n));
 }

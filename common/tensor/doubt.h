@@ -16,5 +16,7 @@ enum doubt_kind {
 /* Of n scores, p = Softmax of them. 0: sure, and of a single class; 1: of what
  * is no number. */
 double doubt_of(enum doubt_kind kind, const float *scores, int64_t n);
+/* The same of n probabilities, which Softmax has made already. */
+double doubt_of_shares(enum doubt_kind kind, const float *p, int64_t n);
 
 #endif

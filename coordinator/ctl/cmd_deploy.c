@@ -138,8 +138,41 @@ static int await(struct client *client, const struct ctl *ctl, struct deploy *d,
     }
 }
 
-static int refuse(const Edged__DeployReply *reply, struct err *err)
+/* "FILE: line 7:12: text", found with the model: shown like any other place
+ * of the file. */
+static bool print_place(const struct deploy *d, const char *text)
 {
+    const char *line = strstr(text, "line ");
+    struct config_errors *errors;
+    struct config_at at = {0};
+    int n = 0;
+
+    if (line == NULL ||
+        sscanf(line, "line %u:%u: %n", &at.line, &at.column, &n) != 2 ||
+        n == 0) {
+        return false;
+    }
+    errors = mem_new(struct config_errors);
+    if (errors == NULL) {
+        return false;
+    }
+    at.end_line = at.line;
+    at.end_column = at.column + 1;
+    config_errors_init(errors, d->files.path, (const char *)d->files.yaml->data,
+                       d->files.yaml->size);
+    config_error(errors, &at, "%.*s%s", (int)(line - text), text, line + n);
+    config_errors_print(errors, d->files.outcome, stderr);
+    mem_free(errors);
+    return true;
+}
+
+static int refuse(const struct deploy *d, const Edged__DeployReply *reply,
+                  struct err *err)
+{
+    if (reply->code == EDGE_ECONFIG && print_place(d, reply->text)) {
+        err->text[0] = '\0';
+        return reply->code;
+    }
     if (reply->code == EDGE_ECONFIG && strchr(reply->text, '\n') != NULL) {
         (void)fputs(reply->text, stderr); /* as if it had been found here */
         err->text[0] = '\0';
@@ -172,7 +205,7 @@ int deploy_run(const struct ctl *ctl, struct deploy *d, bool dry_run,
     progress_end(&d->progress);
     client_close(client);
     if (rc == 0 && msg->env->deploy_reply->code < 0) {
-        rc = refuse(msg->env->deploy_reply, err);
+        rc = refuse(d, msg->env->deploy_reply, err);
         msg_deinit(msg);
     }
     return rc;

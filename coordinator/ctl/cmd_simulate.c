@@ -175,12 +175,20 @@ static int read_profile(struct simulation *s, struct err *err)
 /* As the coordinator does for a deployment. */
 static int choose(struct simulation *s, struct err *err)
 {
-    int rc = cost_model_init(&s->model, s->graph, &s->profile,
-                             choose_queue(s->files.cluster));
+    const struct cluster *cluster = s->files.cluster;
+    struct leaving leaving = {.n = 0};
+    int rc = cluster->n_exits > 0 && cluster->n_views == 0
+                 ? leaving_arrange(s->graph, cluster, &leaving, err)
+                 : 0;
 
+    if (rc < 0) {
+        return rc;
+    }
+    rc = cost_model_init(&s->model, s->graph, &s->profile,
+                         choose_queue(cluster));
     return rc < 0 ? err_set(err, rc, "out of memory")
-                  : choose_plan(&s->choices, &s->model, s->files.cluster,
-                                &(struct choose_how){0}, err);
+                  : choose_plan(&s->choices, &s->model, cluster,
+                                &(struct choose_how){.leaving = &leaving}, err);
 }
 
 /* ---- the run ------------------------------------------------------------- */

@@ -46,17 +46,23 @@ static json_t *stage_json(const Edged__StageStatus *s)
                      (json_int_t)s->link_bytes, "replicas", replicas);
 }
 
-/* What a model of several views sends, and where its answers left. */
-static json_t *add_views(json_t *to, const Edged__DeploymentStatus *d)
+static void add_exits(json_t *to, const Edged__DeploymentStatus *d)
 {
     json_t *exits = json_array();
-    json_t *views = json_array();
 
     for (size_t i = 0; i < d->n_exits; i++) {
         (void)json_array_append_new(
             exits, json_pack("{s:s,s:I}", "name", d->exits[i]->name, "answers",
                              (json_int_t)d->exits[i]->answers));
     }
+    (void)json_object_set_new(to, "exits", exits);
+}
+
+/* What a model of several views sends. */
+static void add_views(json_t *to, const Edged__DeploymentStatus *d)
+{
+    json_t *views = json_array();
+
     for (size_t i = 0; i < d->n_views; i++) {
         const Edged__ViewStatus *v = d->views[i];
 
@@ -66,11 +72,9 @@ static json_t *add_views(json_t *to, const Edged__DeploymentStatus *d)
                       "samples", (json_int_t)v->samples, "values",
                       (json_int_t)v->values, "heads", (json_int_t)v->heads));
     }
-    (void)json_object_set_new(to, "exits", exits);
     (void)json_object_set_new(to, "views", views);
     (void)json_object_set_new(to, "incomplete",
                               json_integer((json_int_t)d->incomplete));
-    return to;
 }
 
 static json_t *deployment_json(const Edged__DeploymentStatus *d)
@@ -93,7 +97,13 @@ static json_t *deployment_json(const Edged__DeploymentStatus *d)
         d->predicted_rate, "sent_bytes", (json_int_t)d->sent_bytes,
         "plain_bytes", (json_int_t)d->plain_bytes, "drift", d->drift, "replan",
         d->replan, "replans", (int)d->replans, "rollbacks", (int)d->rollbacks);
-    return row != NULL && d->n_views > 0 ? add_views(row, d) : row;
+    if (row != NULL && (d->n_views > 0 || d->n_exits > 0)) {
+        add_exits(row, d);
+    }
+    if (row != NULL && d->n_views > 0) {
+        add_views(row, d);
+    }
+    return row;
 }
 
 static json_t *node_json(const Edged__NodeStatus *n)

@@ -5,7 +5,8 @@
  *      store, or is named.
  *   2. Where the plan is not simply stages, its shards come as well, and run
  *      here one after the other, with the codecs of their links and without.
- *   3. Each input goes to the cluster and through all of these.
+ *   3. Each input goes to the cluster and through all of these. What left at an
+ *      exit must be what that output of the model is.
  */
 #include "coordinator/ctl/fetch.h"
 #include "coordinator/ctl/flights.h"
@@ -35,6 +36,10 @@ struct verify {
     struct pictures pictures;
     struct client *client;
     struct deployed deployed;
+    struct deployed all; /* the same, and the outputs of exits behind its own;
+                            borrows */
+    struct named_port outputs[LIMIT_PORTS];
+    size_t n_exits;
     struct flights *flights;
     struct msg reply;
     Edged__Placement *spec;
@@ -77,6 +82,45 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- what is deployed ---------------------------------------------------- */
 
+static const Edged__Shard *exit_shard(const Edged__Placement *spec,
+                                      size_t number)
+{
+    for (size_t i = 0; i < spec->n_shards; i++) {
+        if (spec->shards[i]->exit != NULL &&
+            spec->shards[i]->exit->number == number) {
+            return spec->shards[i];
+        }
+    }
+    return NULL;
+}
+
+/* Exit number k scores the classes of the first output: output k of `all`. */
+static void list_outputs(struct verify *v)
+{
+    const Edged__Shard *shard;
+
+    v->all = v->deployed;
+    for (size_t i = 0; i < v->deployed.n_outputs && i < LIMIT_PORTS; i++) {
+        v->outputs[i] = v->deployed.outputs[i];
+    }
+    v->all.outputs = v->outputs;
+    while (v->deployed.n_outputs == 1 && v->n_exits + 1 < LIMIT_PORTS &&
+           (shard = exit_shard(v->spec, v->n_exits + 1)) != NULL) {
+        v->n_exits++;
+        v->outputs[v->n_exits] = v->deployed.outputs[0];
+        v->outputs[v->n_exits].name = shard->outputs[shard->exit->port]->name;
+        v->verdict.exits[v->n_exits] = shard->exit->name;
+    }
+    v->all.n_outputs += v->n_exits;
+    v->verdict.exits[0] = v->outputs[0].name;
+    v->verdict.n_exits = v->n_exits;
+}
+
+static int open_reference(struct verify *v, const char *file, struct err *err)
+{
+    return reference_open(file, &v->all, v->n_exits > 0, &v->reference, err);
+}
+
 /* The importer's guard looks at files, in a process of its own. */
 static int open_stored(struct verify *v, struct err *err)
 {
@@ -100,7 +144,7 @@ static int open_stored(struct verify *v, struct err *err)
         (void)close(fd);
     }
     if (rc == 0) {
-        rc = reference_open(path, &v->deployed, &v->reference, err);
+        rc = open_reference(v, path, err);
     }
     if (fd >= 0) {
         (void)unlink(path);
@@ -181,9 +225,11 @@ static int open_all(struct verify *v, struct err *err)
         rc = refuse_views(v->spec, err);
     }
     if (rc == 0) {
-        rc = v->file != NULL
-                 ? reference_open(v->file, &v->deployed, &v->reference, err)
-                 : open_stored(v, err);
+        list_outputs(v);
+    }
+    if (rc == 0) {
+        rc = v->file != NULL ? open_reference(v, v->file, err)
+                             : open_stored(v, err);
     }
     if (rc == 0) {
         rc = open_chain(v, err);
@@ -234,12 +280,12 @@ static void let_go(struct tensor *tensors, size_t n)
 /* The shards here, with codecs for what the cluster must say, and without for
  * what the model says. */
 static int check_chain(struct verify *v, const struct tensor *inputs,
-                       const struct landed *landed, const struct tensor *model,
-                       struct err *err)
+                       const struct landed *landed, size_t left,
+                       const struct tensor *model, struct err *err)
 {
     struct tensor coded[LIMIT_PORTS] = {{0}};
     struct tensor plain[LIMIT_PORTS] = {{0}};
-    size_t n = v->deployed.n_outputs;
+    size_t n = v->all.n_outputs;
     int rc;
 
     chain_use_codecs(v->chain, true);
@@ -249,32 +295,58 @@ static int check_chain(struct verify *v, const struct tensor *inputs,
         rc = chain_run(v->chain, inputs, v->deployed.n_inputs, plain, n, err);
     }
     if (rc == 0) {
-        gap_add(&v->verdict.cluster, coded, landed->outputs, n);
+        gap_add(&v->verdict.cluster, &coded[left], landed->outputs,
+                v->deployed.n_outputs);
         gap_add(&v->verdict.shards, model, plain, n);
-        gap_add(&v->verdict.loss, model, landed->outputs, n);
+        gap_add(&v->verdict.loss, &model[left], landed->outputs,
+                v->deployed.n_outputs);
     }
     let_go(coded, n);
     let_go(plain, n);
     return rc;
 }
 
+/* The exit that an answer left at; 0: at none. */
+static int find_left(const struct verify *v, const Edged__Answer *answer,
+                     size_t *left, struct err *err)
+{
+    *left = 0;
+    if (answer->exit[0] == '\0') {
+        return 0;
+    }
+    for (size_t k = 1; k <= v->n_exits; k++) {
+        if (strcmp(v->verdict.exits[k], answer->exit) == 0) {
+            *left = k;
+        }
+    }
+    return *left > 0 ? 0
+                     : err_set(err, EDGE_ESTALE,
+                               "an answer left at an exit that was not there "
+                               "before: it was deployed anew meanwhile");
+}
+
 static int check(struct verify *v, const struct tensor *inputs, struct err *err)
 {
     struct tensor *model = NULL;
     struct landed landed = {0};
+    size_t left = 0;
     int rc = ask(v, inputs, &landed, err);
 
     if (rc < 0) {
         return rc;
     }
-    rc = reference_run(v->reference, inputs, &model, err);
+    rc = find_left(v, landed.answer, &left, err);
+    if (rc == 0) {
+        rc = reference_run(v->reference, inputs, &model, err);
+    }
     if (rc == 0 && v->chain != NULL) {
-        rc = check_chain(v, inputs, &landed, model, err);
+        rc = check_chain(v, inputs, &landed, left, model, err);
     } else if (rc == 0) {
-        gap_add(&v->verdict.cluster, model, landed.outputs,
+        gap_add(&v->verdict.cluster, &model[left], landed.outputs,
                 v->deployed.n_outputs);
     }
-    let_go(model, v->deployed.n_outputs);
+    v->verdict.left[left] += rc == 0;
+    let_go(model, v->all.n_outputs);
     mem_free(model);
     landed_deinit(&landed);
     return rc;

@@ -121,6 +121,23 @@ static void print_left_out(const Edged__PlanLeftOut *row)
                  has_name ? "" : ": ", row->why);
 }
 
+static void print_exits(const Edged__PlanShape *best)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < best->n_stages; i++) {
+        if (best->stages[i]->exit[0] != '\0') {
+            (void)printf("exit at %s: %s\n", best->stages[i]->name,
+                         best->stages[i]->exit);
+            any = true;
+        }
+    }
+    if (any) {
+        (void)printf("what is predicted is for a request that leaves at none "
+                     "of them\n");
+    }
+}
+
 void explain_print(const struct ctl *ctl, const Edged__PlanExplain *explain)
 {
     const Edged__PlanShape *best = explain->best;
@@ -132,12 +149,7 @@ void explain_print(const struct ctl *ctl, const Edged__PlanExplain *explain)
                      ? best->stages[best->slowest]->name
                      : "-");
     print_stages(ctl, best);
-    for (size_t i = 0; i < best->n_stages; i++) {
-        if (best->stages[i]->exit[0] != '\0') {
-            (void)printf("exit at %s: %s\n", best->stages[i]->name,
-                         best->stages[i]->exit);
-        }
-    }
+    print_exits(best);
     for (size_t i = 0; i < explain->n_others; i++) {
         print_other(ctl, explain->others[i]);
     }

@@ -181,6 +181,15 @@ static int index_of(const Edged__Placement *spec, uint32_t id)
     return CHAIN_OUTSIDE;
 }
 
+/* To the gateway all answers are one output; here each has a place. */
+static size_t port_of(const Edged__Placement *spec, int from,
+                      const Edged__Link *link)
+{
+    const Edged__Exit *exit = from >= 0 ? spec->shards[from]->exit : NULL;
+
+    return link->to_shard == 0 && exit != NULL ? exit->number : link->to_port;
+}
+
 static int add_link(const Edged__Placement *spec, int from,
                     const Edged__Link *link, struct chain_link *out,
                     struct err *err)
@@ -188,7 +197,7 @@ static int add_link(const Edged__Placement *spec, int from,
     *out = (struct chain_link){.from = from,
                                .to = index_of(spec, link->to_shard),
                                .from_port = link->port,
-                               .to_port = link->to_port};
+                               .to_port = port_of(spec, from, link)};
     if (link->codec != 0 &&
         coded_from(link->codec, link->keep, &out->codec) < 0) {
         return err_set(err, EDGE_EUNSUPPORTED,

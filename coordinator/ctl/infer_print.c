@@ -58,11 +58,6 @@ static int add_views(json_t *to, const struct infer_line *line)
                                             answer->accuracy / 100, "samples",
                                             (json_int_t)answer->samples));
     }
-    if (answer->exit[0] != '\0') {
-        (void)json_object_set_new(to, "exit", show_json(answer->exit));
-        (void)json_object_set_new(to, "confidence",
-                                  json_real(answer->confidence));
-    }
     (void)json_object_set_new(to, "sent_bytes", bytes);
     return json_object_set_new(to, "missing", missing);
 }
@@ -91,6 +86,11 @@ static int print_json(const struct infer_line *line,
                     (int)answer->complete, "latency_ms",
                     answer->latency_us / 1e3, "hops", hops, "generation",
                     (int)answer->generation, "model", model);
+    if (all != NULL && answer->exit[0] != '\0') {
+        (void)json_object_set_new(all, "exit", show_json(answer->exit));
+        (void)json_object_set_new(all, "confidence",
+                                  json_real(answer->confidence));
+    }
     if (all != NULL && line->deployed->n_inputs > 1 &&
         add_views(all, line) < 0) {
         json_decref(all);

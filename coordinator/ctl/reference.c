@@ -29,13 +29,16 @@ static size_t find_port(const struct named_port *ports, size_t n,
     return i;
 }
 
-static int match(struct reference *r, const char *file, struct err *err)
+static int match(struct reference *r, const char *file, bool some,
+                 struct err *err)
 {
     const struct deployed *d = r->deployed;
     size_t n_inputs = plan_n_inputs(r->plan);
     size_t n_outputs = plan_n_outputs(r->plan);
+    size_t found = 0;
 
-    if (n_inputs != d->n_inputs || n_outputs != d->n_outputs) {
+    if (n_inputs != d->n_inputs ||
+        (some ? n_outputs < d->n_outputs : n_outputs != d->n_outputs)) {
         return err_set(err, EDGE_EINVAL,
                        "%s has %zu inputs and %zu outputs, what is deployed "
                        "has %zu and %zu",
@@ -55,14 +58,21 @@ static int match(struct reference *r, const char *file, struct err *err)
         const struct plan_port *port = plan_output(r->plan, i);
         size_t at = find_port(d->outputs, d->n_outputs, port);
 
+        if (at == d->n_outputs && some) {
+            continue;
+        }
         if (at == d->n_outputs) {
             return err_set(err, EDGE_EINVAL,
                            "%s: what is deployed has no such output \"%s\"",
                            file, port->name);
         }
         r->output_of[at] = i;
+        found++;
     }
-    return 0;
+    return found == d->n_outputs
+               ? 0
+               : err_set(err, EDGE_EINVAL,
+                         "%s lacks an output that what is deployed has", file);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -80,7 +90,7 @@ static void close_shapes(struct graph *graph, const struct deployed *d)
     }
 }
 
-int reference_open(const char *file, const struct deployed *deployed,
+int reference_open(const char *file, const struct deployed *deployed, bool some,
                    struct reference **out, struct err *err)
 {
     struct reference *r = mem_new(struct reference);
@@ -100,7 +110,7 @@ int reference_open(const char *file, const struct deployed *deployed,
         rc = plan_make(graph, &r->plan, err);
     }
     if (rc == 0) {
-        rc = match(r, file, err);
+        rc = match(r, file, some, err);
     }
     graph_free(graph);
     if (rc < 0) {
@@ -147,7 +157,8 @@ int reference_run(struct reference *r, const struct tensor *inputs,
                   struct tensor **out, struct err *err)
 {
     size_t n = r->deployed->n_outputs;
-    struct tensor *results = mem_array(struct tensor, n + 1);
+    size_t n_results = plan_n_outputs(r->plan);
+    struct tensor *results = mem_array(struct tensor, n_results + 1);
     struct tensor *outputs = mem_array(struct tensor, n + 1);
     int rc = EDGE_ENOMEM;
 
@@ -164,7 +175,7 @@ int reference_run(struct reference *r, const struct tensor *inputs,
         *out = outputs;
         outputs = NULL;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n_results; i++) {
         tensor_deinit(&results[i]);
     }
 out:

@@ -11,9 +11,10 @@
 
 struct reference;
 
-/* Reads the model that `deployed` was made of. EDGE_EINVAL if it has other
- * inputs or outputs than the deployment. */
-int reference_open(const char *file, const struct deployed *deployed,
+/* Reads the model that `deployed` was made of; of `some` of its outputs, where
+ * others are not made. EDGE_EINVAL if it has other inputs or outputs than the
+ * deployment. */
+int reference_open(const char *file, const struct deployed *deployed, bool some,
                    struct reference **reference, struct err *err);
 void reference_free(struct reference *reference); /* NULL is fine */
 

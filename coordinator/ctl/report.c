@@ -57,6 +57,9 @@ static void print_stages(const Edged__PlanReport *report)
         if (s->link_bytes > 0) {
             (void)printf(", sends %.1f KiB on", (double)s->link_bytes / 1024);
         }
+        if (s->exit[0] != '\0') {
+            (void)printf(", exit for %s", s->exit);
+        }
         (void)printf("\n");
     }
 }
@@ -124,12 +127,12 @@ static json_t *names_json(char *const *names, size_t n)
 
 static json_t *stage_json(const Edged__PlanStage *s)
 {
-    return json_pack("{s:s,s:s,s:s,s:o,s:I,s:I,s:I,s:f}", "name", s->name,
-                     "first", s->first, "last", s->last, "nodes",
-                     names_json(s->nodes, s->n_nodes), "weight_bytes",
-                     (json_int_t)s->weight_bytes, "arena_bytes",
-                     (json_int_t)s->arena_bytes, "link_bytes",
-                     (json_int_t)s->link_bytes, "macs", s->macs);
+    return json_pack(
+        "{s:s,s:s,s:s,s:o,s:I,s:I,s:I,s:f,s:s}", "name", s->name, "first",
+        s->first, "last", s->last, "nodes", names_json(s->nodes, s->n_nodes),
+        "weight_bytes", (json_int_t)s->weight_bytes, "arena_bytes",
+        (json_int_t)s->arena_bytes, "link_bytes", (json_int_t)s->link_bytes,
+        "macs", s->macs, "exit", s->exit);
 }
 
 json_t *report_json(const Edged__PlanReport *report)

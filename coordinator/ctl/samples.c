@@ -59,7 +59,7 @@ int samples_check(struct samples *samples, const struct deployed *deployed,
                   const char *file, struct err *err)
 {
     struct reference *reference = NULL;
-    int rc = reference_open(file, deployed, &reference, err);
+    int rc = reference_open(file, deployed, false, &reference, err);
 
     for (size_t k = 0; rc == 0 && k < samples->n; k++) {
         rc = reference_run(reference, samples->all[k].inputs,

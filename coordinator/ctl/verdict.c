@@ -1,5 +1,6 @@
 #include "coordinator/ctl/verdict.h"
 
+#include "base/mem.h"
 #include "coordinator/ctl/reference.h"
 #include "coordinator/ctl/show.h"
 #include "coordinator/ctl/table.h"
@@ -135,6 +136,26 @@ static json_t *link_json(const struct verdict *v, size_t i)
                      number(seen->changed), "bound", number(bound_of(v, i)));
 }
 
+/* In the order that they come in, the last answer last. */
+static size_t exit_at(const struct verdict *v, size_t i)
+{
+    return i < v->n_exits ? i + 1 : 0;
+}
+
+static json_t *exits_json(const struct verdict *v)
+{
+    json_t *exits = json_array();
+
+    for (size_t i = 0; v->n_exits > 0 && i <= v->n_exits; i++) {
+        size_t k = exit_at(v, i);
+
+        (void)json_array_append_new(
+            exits, json_pack("{s:o,s:I}", "name", show_json(v->exits[k]),
+                             "answers", (json_int_t)v->left[k]));
+    }
+    return exits;
+}
+
 static int print_json(const struct verdict *v, struct err *err)
 {
     json_t *links = json_array();
@@ -145,13 +166,13 @@ static int print_json(const struct verdict *v, struct err *err)
         }
     }
     return show_json_line(
-        json_pack("{s:o,s:o,s:b,s:f,s:o,s:o,s:o,s:o}", "deployment",
+        json_pack("{s:o,s:o,s:b,s:f,s:o,s:o,s:o,s:o,s:o}", "deployment",
                   show_json(v->deployment), "model", show_json(v->model), "ok",
                   verdict_is_good(v), "within", v->within, "cluster",
                   gap_json(&v->cluster), "shards",
                   v->has_chain ? gap_json(&v->shards) : json_null(), "loss",
                   v->has_chain ? gap_json(&v->loss) : json_null(), "links",
-                  links),
+                  links, "exits", exits_json(v)),
         err);
 }
 
@@ -217,8 +238,25 @@ static void print_links(const struct ctl *ctl, const struct verdict *v)
     table_print(table);
 }
 
+static void print_exits(const struct verdict *v)
+{
+    (void)printf("left at");
+    for (size_t i = 0; i <= v->n_exits; i++) {
+        size_t k = exit_at(v, i);
+        char *name = show_copy(v->exits[k]);
+
+        (void)printf("%s %s: %zu", i > 0 ? "," : "", name != NULL ? name : "",
+                     v->left[k]);
+        mem_free(name);
+    }
+    (void)puts("");
+}
+
 static void print_text(const struct ctl *ctl, const struct verdict *v)
 {
+    if (v->n_exits > 0) {
+        print_exits(v);
+    }
     print_gap(v->has_chain ? "cluster against its shards in one process:"
                            : "cluster against the model in one process:",
               &v->cluster, v->within, true);

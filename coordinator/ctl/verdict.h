@@ -38,6 +38,9 @@ struct verdict {
     const struct chain_link *links;
     size_t n_links;
     const Edged__Placement *spec;
+    size_t n_exits; /* 0: none. Where answers left; number 0: at no exit */
+    const char *exits[LIMIT_PORTS];
+    size_t left[LIMIT_PORTS];
 };
 
 bool verdict_is_good(const struct verdict *verdict);

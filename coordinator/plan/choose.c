@@ -37,11 +37,12 @@ static bool is_cut(const struct choosing *c, int position)
     return position == (int)c->model->n_ops;
 }
 
-static int read_written(struct choosing *c, struct err *err)
+static int read_written(struct choosing *c, const struct leaving *leaving,
+                        struct err *err)
 {
     const struct cluster *cluster = c->cluster;
     int rc = written_stages(&c->written, cluster, c->model->graph,
-                            c->model->profile, err);
+                            c->model->profile, leaving, err);
 
     for (size_t i = 0; i < c->written.n_stages && rc == 0; i++) {
         const struct choice_stage *from = &c->written.stages[i];
@@ -177,7 +178,7 @@ int choose_plan(struct choices *choices, const struct cost_model *model,
         rc = err_set(err, EDGE_ENOMEM, "out of memory");
     }
     if (rc == 0 && cluster->n_stages > 0) {
-        rc = read_written(&c, err);
+        rc = read_written(&c, how->leaving, err);
     }
     rc = rc == 0 ? run(&c, choices, how, err) : rc;
     choice_deinit(&c.written);

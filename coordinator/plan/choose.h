@@ -6,6 +6,7 @@
 #define EDGE_PLAN_CHOOSE_H
 
 #include "config/cluster.h"
+#include "coordinator/plan/leaving.h"
 #include "coordinator/plan/search.h"
 
 /* Requests that memory is kept for at each shard: one computes, one arrives.
@@ -20,6 +21,8 @@ struct choose_how {
                      if no stage were written */
     const struct choice *stays; /* as search.h has it; of the same file */
     double gain;
+    const struct leaving *leaving; /* how the graph was arranged; NULL: the
+                                      model has no exits */
 };
 
 /* Of the model's graph on the model's profile, whose devices the file names.

@@ -90,9 +90,13 @@ static int guess(const struct cost_model *m, size_t board, int first, int end,
     if (first > 0) {
         all[n++] = (struct pieces_stage){.end = first, .rows = 1, .columns = 1};
     }
-    all[n++] = (struct pieces_stage){first,         end,         shape->kind,
-                                     shape->axis,   shape->halo, shape->rows,
-                                     shape->columns};
+    all[n++] = (struct pieces_stage){.first = first,
+                                     .end = end,
+                                     .kind = shape->kind,
+                                     .axis = shape->axis,
+                                     .halo = shape->halo,
+                                     .rows = shape->rows,
+                                     .columns = shape->columns};
     if (end < (int)m->n_ops) {
         all[n++] = (struct pieces_stage){
             .first = end, .end = (int)m->n_ops, .rows = 1, .columns = 1};

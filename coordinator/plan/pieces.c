@@ -40,10 +40,22 @@ static bool is_whole(const struct cutting *c, size_t stage)
     return stage < c->n && c->stages[stage].kind == PIECES_WHOLE;
 }
 
+/* How often a whole stage is parted before this position. */
+static int level_at(const struct pieces_stage *stage, int position)
+{
+    int level = 0;
+
+    for (size_t k = 0; k < stage->n_parted; k++) {
+        level += stage->parted[k] <= position;
+    }
+    return level;
+}
+
 static int before(const struct cutting *c, size_t i)
 {
-    return i > 0 && is_whole(c, i - 1) ? label_of(i - 1, PIECE_WHOLE, 0, 0)
-                                       : label_of(i, PIECE_HEAD, 0, 0);
+    return i > 0 && is_whole(c, i - 1)
+               ? label_of(i - 1, PIECE_WHOLE, (int)c->stages[i - 1].n_parted, 0)
+               : label_of(i, PIECE_HEAD, 0, 0);
 }
 
 static int behind(const struct cutting *c, size_t i)
@@ -59,9 +71,12 @@ static int label_stages(const struct cutting *c)
     int rc = cut_order(c->graph, &order, &n_ops, c->err);
 
     for (size_t i = 0; i < c->n && rc == 0; i++) {
-        for (int p = c->stages[i].first; p < c->stages[i].end && rc == 0; p++) {
-            rc = rewrite_set_part(&c->graph->ops[order[p]],
-                                  label_of(i, PIECE_WHOLE, 0, 0));
+        const struct pieces_stage *stage = &c->stages[i];
+
+        for (int p = stage->first; p < stage->end && rc == 0; p++) {
+            rc = rewrite_set_part(
+                &c->graph->ops[order[p]],
+                label_of(i, PIECE_WHOLE, level_at(stage, p), 0));
         }
     }
     mem_free(order);

@@ -22,13 +22,17 @@ struct pieces_stage {
     enum tile_halo halo;
     int rows; /* of tiles; 1 for a split */
     int columns;
+    const int *parted; /* positions, ascending, before which a whole stage is
+                        * parted into shards one behind the other; before its
+                        * first op: what is joined there is one of its own */
+    size_t n_parted;
 };
 
 enum piece_role {
-    PIECE_WHOLE,
-    PIECE_HEAD, /* slices what comes in */
-    PIECE_PART, /* number `index` */
-    PIECE_TAIL  /* joins; `level` counts the layers of a split */
+    PIECE_WHOLE, /* `level` counts those of a stage that is parted */
+    PIECE_HEAD,  /* slices what comes in */
+    PIECE_PART,  /* number `index` */
+    PIECE_TAIL   /* joins; `level` counts the layers of a split */
 };
 
 struct piece { /* what a shard is */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "coordinator/plan/cut.h"
+#include "coordinator/plan/leaving.h"
 #include "coordinator/plan/rewrite_make.h"
 
 #include <string.h>
@@ -152,8 +153,7 @@ static int check_exit(const struct arranging *a,
                        "which the last tier answers with",
                        exit->at_output.line, exit->at_output.column, v->name);
     }
-    if (v->dtype != DTYPE_F32 || v->dtype != first->dtype ||
-        !shape_equal(&v->shape, &first->shape)) {
+    if (!leaving_fits(a->graph, value)) {
         return err_set(a->err, EDGE_ECONFIG,
                        "line %u:%u: \"%.200s\" does not score the same classes "
                        "as the first output, \"%.200s\"",

@@ -54,11 +54,6 @@ struct cost_model;
 int tiers_reckon(const struct tiers *tiers, const struct cost_model *model,
                  struct choice *choice, struct err *err);
 
-/* How many exits must have let a request pass before shard `from` sends
- * anything to shard `to`: the last one in between that it hears of, which is
- * each that something leads to from it. stages[i] is that of shard i. */
-int tiers_after(const struct tiers *tiers, const struct parts *parts,
-                const size_t *stages, size_t from, size_t to);
 /* The number of the exit at a stage, in the order of the tiers from 1; 0: it
  * has none. */
 int tiers_exit_number(const struct tiers *tiers, size_t stage);

@@ -1,4 +1,4 @@
-/* Tiers on their devices, and who waits for which exit. */
+/* Tiers on their devices, and what their stages are. */
 #include "coordinator/plan/tiers.h"
 
 #include "base/mem.h"
@@ -89,36 +89,4 @@ int tiers_exit_number(const struct tiers *tiers, size_t stage)
     return stage >= tiers->n_views && tiers->exits[stage] != TIERS_NO_EXIT
                ? (int)(stage - tiers->n_views) + 1
                : 0;
-}
-
-/* Links lead forwards, so one walk over shards in their order will do. */
-static bool leads_to(const struct parts *parts, size_t from, size_t to)
-{
-    bool reached[LIMIT_SHARDS] = {false};
-
-    reached[from] = true;
-    for (size_t s = from; s < to && s < LIMIT_SHARDS; s++) {
-        for (size_t i = 0; reached[s] && i < parts->n_links; i++) {
-            if (parts->links[i].from == (int)s && parts->links[i].to >= 0) {
-                reached[parts->links[i].to] = true;
-            }
-        }
-    }
-    return reached[to];
-}
-
-int tiers_after(const struct tiers *tiers, const struct parts *parts,
-                const size_t *stages, size_t from, size_t to)
-{
-    int last = 0;
-
-    for (size_t s = 0; s < parts->n; s++) {
-        int number = tiers_exit_number(tiers, stages[s]);
-
-        if (number > last && stages[s] < stages[to] &&
-            stages[s] >= stages[from] && leads_to(parts, from, s)) {
-            last = number;
-        }
-    }
-    return last;
 }

@@ -158,7 +158,7 @@ static int cut_as_written(struct job *j, struct err *err)
                        "%s", cluster->devices[i].name);
     }
     rc = written_stages(&j->plan.choices.best, cluster, j->w.graph, &profile,
-                        err);
+                        NULL, err);
     profile_deinit(&profile);
     return rc;
 }

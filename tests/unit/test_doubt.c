@@ -53,11 +53,27 @@ static void test_what_is_no_number_is_unsure(void **state)
     assert_is(doubt_of(DOUBT_ENTROPY, infinite, 2), 1);
 }
 
+static void test_of_probabilities_the_same(void **state)
+{
+    const float p[3] = {0.5f, 0.25f, 0.25f};
+    const float sure[2] = {1, 0};
+    const float odd[2] = {NAN, 0};
+
+    (void)state;
+    assert_is(doubt_of_shares(DOUBT_ENTROPY, p, 3), 1.5 / log2(3));
+    assert_is(doubt_of_shares(DOUBT_TOP, p, 3), 0.5);
+    assert_is(doubt_of_shares(DOUBT_ENTROPY, sure, 2), 0);
+    assert_is(doubt_of_shares(DOUBT_TOP, sure, 2), 0);
+    assert_is(doubt_of_shares(DOUBT_TOP, odd, 2), 1);
+    assert_is(doubt_of_shares(DOUBT_ENTROPY, sure, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_scores_are_most_unsure),
         cmocka_unit_test(test_by_definition),
+        cmocka_unit_test(test_of_probabilities_the_same),
         cmocka_unit_test(test_one_far_above_is_sure),
         cmocka_unit_test(test_what_is_no_number_is_unsure),
     };

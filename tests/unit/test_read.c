@@ -228,7 +228,7 @@ static void test_rows_of_later_releases_check_their_keys(void **state)
 
     assert_int_equal(read_with(f, support_all(f, cluster_table()), text),
                      EDGE_ECONFIG);
-    assert_int_equal(f->errors.n_errors, 11);
+    assert_int_equal(f->errors.n_errors, 8);
 }
 
 static const struct read_table *find_table(const char *name)

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "coordinator/plan/cost.h"
 #include "coordinator/plan/cut.h"
+#include "coordinator/plan/leaving.h"
 #include "coordinator/plan/signs.h"
 #include "engine/fold.h"
 #include "graph/infer.h"
@@ -237,17 +238,17 @@ static void test_features_wait_for_the_exit(void **state)
 {
     struct parts parts = {0};
     struct piece *pieces = NULL;
-    size_t stages[VIEWS + 2];
+    int numbers[VIEWS + 2];
 
     (void)state;
     make("float", "mp-cc");
     assert_int_equal(arrange(), 0);
     take_apart(&parts, &pieces);
     for (size_t i = 0; i < parts.n; i++) {
-        stages[i] = pieces[i].stage;
+        numbers[i] = tiers_exit_number(&f.out, pieces[i].stage);
     }
-    assert_int_equal(tiers_after(&f.out, &parts, stages, 0, VIEWS), 0);
-    assert_int_equal(tiers_after(&f.out, &parts, stages, 0, VIEWS + 1), 1);
+    assert_int_equal(leaving_after(&parts, numbers, 0, VIEWS), 0);
+    assert_int_equal(leaving_after(&parts, numbers, 0, VIEWS + 1), 1);
     assert_int_equal(tiers_exit_number(&f.out, VIEWS), 1);
     assert_int_equal(tiers_exit_number(&f.out, VIEWS + 1), 0);
     assert_int_equal(tiers_view(&f.out, 1), 1);

@@ -31,7 +31,7 @@ static int read(const char *const (*layers)[2], size_t n)
     assert_int_equal(zoo_make("vgg11_bn", &options, &graph, &err), 0);
     assert_int_equal(infer_bind_batch(graph, 1, &err), 0);
     assert_int_equal(infer_graph(graph, &err), 0);
-    rc = written_stages(&choice, &cluster, graph, &profile, &err);
+    rc = written_stages(&choice, &cluster, graph, &profile, NULL, &err);
     graph_free(graph);
     return rc;
 }
