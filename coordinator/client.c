@@ -64,6 +64,7 @@ static void client_free(struct client *client)
         }
         ask_free(ask);
     }
+    ticks_stop(client);
     reply_deinit(client);
     list_unlink(&client->link);
     mem_free(client);
@@ -185,10 +186,10 @@ static int check(const Edged__Port *port, const struct tensor *t,
     return 0;
 }
 
-static uint32_t deadline_of(const struct ask *ask, const struct deployment *d)
+uint32_t client_deadline_ms(uint32_t left_ms, const struct deployment *d)
 {
-    if (ask->left_ms != 0) {
-        return ask->left_ms;
+    if (left_ms != 0) {
+        return left_ms;
     }
     if (d->cluster->routing.deadline_ms != 0) {
         return d->cluster->routing.deadline_ms;
@@ -207,15 +208,17 @@ static int submit(struct ask *ask, struct deployment *d, struct err *err)
     if (verdict != NULL) {
         return err_set(err, EDGE_EUNAVAILABLE, "%s", verdict);
     }
-    rc = gateway_submit(d->current, ask->inputs, deadline_of(ask, d), on_answer,
-                        ask, &ask->request);
+    rc = gateway_submit(d->current, ask->inputs,
+                        client_deadline_ms(ask->left_ms, d), on_answer, ask,
+                        &ask->request);
 
     if (rc == EDGE_EBUSY) {
         ask->client->retry_ms = admit_retry_ms(d->current);
         return err_set(err, rc,
                        "overloaded: %u requests are under way, and this one's "
                        "deadline is %u ms. Try again in %u ms",
-                       d->current->in_flight, deadline_of(ask, d),
+                       d->current->in_flight,
+                       client_deadline_ms(ask->left_ms, d),
                        ask->client->retry_ms);
     }
     if (rc == EDGE_EUNAVAILABLE) {

@@ -85,6 +85,7 @@ static const struct row rows[] = {
     {EDGED__ENVELOPE__BODY_STATUS_REQUEST, FROM_CLIENT, status_on_request},
     {EDGED__ENVELOPE__BODY_LOG_REQUEST, FROM_CLIENT, admin_on_logs},
     {EDGED__ENVELOPE__BODY_NODE_REQUEST, FROM_CLIENT, nodes_on_request},
+    {EDGED__ENVELOPE__BODY_WATCH, FROM_CLIENT, ticks_on_watch},
     {EDGED__ENVELOPE__BODY_EVENTS_REQUEST, FROM_CLIENT, events_on_request},
     {EDGED__ENVELOPE__BODY_FAULT, FROM_CLIENT, faults_on_fault},
     {EDGED__ENVELOPE__BODY_FAULT_CLEAR, FROM_CLIENT, faults_on_clear},

@@ -99,6 +99,7 @@ void request_finish(struct request *r, int rc, const char *text)
         .version = rc == 0 ? r->placement->spec : NULL,
         .exit = rc == 0 ? r->left_at : NULL,
         .views = &r->views,
+        .at_us = r->at_us,
     };
 
     if (r->placement->deployment != NULL) {
@@ -166,6 +167,7 @@ static struct entry *entry_for(struct request *r, uint32_t shard)
         .parts = e->parts,
         .sent = &r->placement->sent,
         .views = &r->views,
+        .at_us = r->at_us,
         .done = on_hold_done,
     };
     return e;
@@ -196,6 +198,7 @@ static int make_entries(struct request *r)
     return 0;
 }
 
+/* `inputs` NULL: it has none. */
 static struct request *request_new(struct placement *p,
                                    const struct tensor *inputs)
 {
@@ -215,7 +218,7 @@ static struct request *request_new(struct placement *p,
         request_free(r);
         return NULL;
     }
-    for (size_t i = 0; i < r->n_inputs; i++) {
+    for (size_t i = 0; i < r->n_inputs && inputs != NULL; i++) {
         if (inputs[i].dtype == DTYPE_NONE) {
             r->without |= UINT32_C(1) << i;
         } else {
@@ -264,10 +267,15 @@ static void on_coded(void *arg, int rc)
     start_holds(r);
 }
 
+struct request_from { /* one of the two */
+    const struct tensor *inputs;
+    uint64_t at_us;
+};
+
 /* EDGE_ENOMEM: it has not entered. */
 static int enter(struct request *r, struct placement *p)
 {
-    if (input_code_is_wanted(p->spec)) {
+    if (r->at_us == 0 && input_code_is_wanted(p->spec)) {
         r->code = input_code_start(p->c, p->spec, r->inputs, on_coded, r);
         if (r->code == NULL) {
             return EDGE_ENOMEM;
@@ -286,9 +294,9 @@ static int enter(struct request *r, struct placement *p)
     return 0;
 }
 
-int gateway_submit(struct placement *p, const struct tensor *inputs,
-                   uint32_t deadline_ms, gateway_cb cb, void *arg,
-                   struct request **request)
+static int submit(struct placement *p, const struct request_from *from,
+                  uint32_t deadline_ms, gateway_cb cb, void *arg,
+                  struct request **request)
 {
     struct coordinator *c = p->c;
     bool stays = p->deployment == NULL || p->deployment->current != p;
@@ -298,10 +306,11 @@ int gateway_submit(struct placement *p, const struct tensor *inputs,
     if (!admit(p, stays, deadline_ms)) {
         return EDGE_EBUSY;
     }
-    r = request_new(p, inputs);
+    r = request_new(p, from->inputs);
     if (r == NULL) {
         return EDGE_ENOMEM;
     }
+    r->at_us = from->at_us;
     r->id = c->next_request++;
     r->admitted_us = io_now_us(c->io);
     r->deadline_us = r->admitted_us + (uint64_t)deadline_ms * 1000;
@@ -326,6 +335,23 @@ int gateway_submit(struct placement *p, const struct tensor *inputs,
         *request = r;
     }
     return 0;
+}
+
+int gateway_submit(struct placement *p, const struct tensor *inputs,
+                   uint32_t deadline_ms, gateway_cb cb, void *arg,
+                   struct request **request)
+{
+    struct request_from from = {.inputs = inputs};
+
+    return submit(p, &from, deadline_ms, cb, arg, request);
+}
+
+int gateway_sense(struct placement *p, uint64_t at_us, uint32_t deadline_ms,
+                  gateway_cb cb, void *arg, struct request **request)
+{
+    struct request_from from = {.at_us = at_us};
+
+    return submit(p, &from, deadline_ms, cb, arg, request);
 }
 
 /* ---- a placement ends ---------------------------------------------------- */

@@ -33,7 +33,8 @@ struct request {
     const Edged__Exit *left_at; /* where its answer came from; NULL: the last */
     uint32_t resent;            /* by holds that are gone */
     bool is_alone;              /* no other was under way with it */
-    bool stays; /* it is about this placement: the golden input */
+    bool stays;     /* it is about this placement: the golden input */
+    uint64_t at_us; /* it has no inputs: boards take what they saw then */
     gateway_cb cb;
     void *arg;
 };

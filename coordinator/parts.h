@@ -341,6 +341,8 @@ struct answer {
     uint32_t retry_ms;               /* EDGE_EBUSY: when there may be room */
     const Edged__Exit *exit;         /* where it left; NULL: at the last tier */
     const struct relay_views *views; /* NULL: it was refused */
+    uint64_t at_us;   /* what was seen then; 0: a client sent it */
+    uint64_t skipped; /* of the samples before it */
 };
 typedef void (*gateway_cb)(void *arg, const struct answer *answer);
 struct request;
@@ -352,6 +354,10 @@ struct request;
 int gateway_submit(struct placement *p, const struct tensor *inputs,
                    uint32_t deadline_ms, gateway_cb cb, void *arg,
                    struct request **request);
+/* The same of what the views' own boards saw at a time (since 1970); the model
+ * has sources. */
+int gateway_sense(struct placement *p, uint64_t at_us, uint32_t deadline_ms,
+                  gateway_cb cb, void *arg, struct request **request);
 void gateway_cancel(struct request *request); /* no callback any more */
 /* A placement ends: its requests begin again in the one in force, or fail. */
 void gateway_leave(struct placement *p);
@@ -373,6 +379,9 @@ uint32_t admit_retry_ms(const struct placement *p);
 void client_up(struct coordinator *c, struct io_peer *peer);
 void client_down(struct coordinator *c, struct io_peer *peer);
 void client_free_all(struct coordinator *c);
+/* ticks.c: a client wants to see what a model's sources see. */
+void ticks_on_watch(struct coordinator *c, struct io_peer *peer,
+                    struct msg *msg);
 void client_on_data(struct coordinator *c, struct io_peer *peer,
                     struct msg *msg);
 

@@ -65,6 +65,10 @@ void plan_tiers_fill(const struct working *w, size_t input,
 int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
                         struct err *err);
 void plan_tiers_places(const struct working *w, Edged__Placement *spec);
+/* plan_sources.c: where views come from, in the shards of their boards.
+ * EDGE_ECONFIG: no picture becomes one of them. */
+int plan_sources(const struct working *w, Edged__Placement *spec,
+                 struct err *err);
 /* How long a tier waits for views, and whoever waits for it, for its word. */
 uint32_t plan_tiers_wait_ms(const struct working *w);
 

@@ -197,7 +197,7 @@ int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
         return no_memory(err);
     }
     trim_gateway(w, spec);
-    return 0;
+    return plan_sources(w, spec, err);
 }
 
 void plan_tiers_places(const struct working *w, Edged__Placement *spec)

@@ -27,6 +27,8 @@ struct reply {
     uint32_t generation;
     struct digest model;
     uint32_t retry_ms;
+    uint64_t at_us;
+    uint64_t skipped;
     struct reply_views views;
 };
 
@@ -62,6 +64,8 @@ static int send_answer(struct io_peer *peer, struct reply *reply)
     message.model.data = reply->model.bytes;
     message.model.len = reply->generation != 0 ? sizeof(reply->model.bytes) : 0;
     message.retry_after_ms = reply->retry_ms;
+    message.at_us = reply->at_us;
+    message.skipped = reply->skipped;
     for (size_t i = 0; i < reply->n_hops && i < LIMIT_HOPS; i++) {
         edged__hop__init(&hops[i]);
         hops[i].node = reply->hops[i].node;
@@ -179,6 +183,8 @@ void reply_send(struct client *client, uint64_t number,
     reply->latency_us = answer->latency_us;
     reply->resent = answer->resent;
     reply->retry_ms = answer->retry_ms;
+    reply->at_us = answer->at_us;
+    reply->skipped = answer->skipped;
     name_version(reply, answer->version);
     if (fill(client, reply, answer) < 0) {
         reply_free(client, reply);

@@ -24,6 +24,10 @@ static const struct argp_option options[] = {
     {"cluster", 'c', "NAME", 0, "refuse peers of another cluster", 0},
     {"memory", 'm', "MIB", 0, "memory for shards (what the board has free)", 0},
     {"pace", 'P', "FILE", 0, "be as slow as its table says (OPERATIONS.md)", 0},
+    {"allow-exec", 'e', NULL, 0,
+     "let deployments take views from commands (exec:): whoever may deploy can "
+     "then run any program here",
+     0},
     {"insecure", 'i', NULL, 0, "plain text; on loopback only", 0},
     {"version", 'V', NULL, 0, "print the version", 0},
     {"print-limits", 'L', NULL, 0, "print every bound and its value", 0},
@@ -65,6 +69,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'r': args->run = text; return 0;
     case 'c': args->cluster = text; return 0;
     case 't': args->trace = text; return 0;
+    case 'e': args->allow_exec = true; return 0;
     case 'i': args->insecure = true; return 0;
     case 'P': args->pace = text; return 0;
     case 'V': (void)puts("edged " EDGE_VERSION); exit(0);

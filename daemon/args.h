@@ -29,6 +29,7 @@ struct args {
     unsigned threads;
     enum log_level log;
     bool insecure;
+    bool allow_exec;
     const char *pace; /* a table of times; NULL: none */
     /* What the command line said of these; else NULL or -1. */
     const char *config;

@@ -140,7 +140,7 @@ struct relay_part coding_part(const struct run *run,
     struct relay_part part = {.port = link->to_port,
                               .tensor = run->outputs[link->port]};
 
-    if (!is_plain_on(run, link)) {
+    if (!run->is_blank && !is_plain_on(run, link)) {
         part.codec = codec_id(&run->shard->coders[link->coder - 1].codec);
         part.tensor.blob = run->coded[link->coder - 1];
         part.tensor.data = part.tensor.blob->data;

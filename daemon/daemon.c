@@ -90,6 +90,7 @@ static void init_lists(struct daemon *d)
     list_init(&d->neighbours);
     list_init(&d->runnable);
     list_init(&d->probes);
+    list_init(&d->sources);
 }
 
 int daemon_new(struct io *io, const struct daemon_config *config,
@@ -111,6 +112,7 @@ int daemon_new(struct io *io, const struct daemon_config *config,
         heat_find(&d->heat, "/sys");
     }
     d->pace = config->pace;
+    d->allow_exec = config->allow_exec;
     d->store_flags = config->store_flags;
     d->process = config->process;
     d->left = config->left;
@@ -180,6 +182,7 @@ void daemon_free(struct daemon *d)
     intake_deinit(&d->intake);
     sweep_deinit(&d->sweep);
     install_free_all(d);
+    source_free_all(d);
     relay_deinit(&d->relay);
     probe_free_all(d);
     speed_free(d);

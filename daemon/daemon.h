@@ -49,6 +49,7 @@ struct daemon_config {
     const struct daemon_tls *tls; /* borrowed; NULL: none */
     const struct board *board;    /* tests: what the board is like; borrowed */
     const struct paced *pace;     /* of another board; borrowed; NULL: none */
+    bool allow_exec;              /* a deployment may name commands to run */
 };
 
 /* Opens the state folder and takes over the io's events. */

@@ -160,11 +160,17 @@ static int check_input(const struct hosted *shard,
                        const struct relay_data *data, const char **why)
 {
     const struct plan_port *port;
+    const char *bare;
 
     if (data->port >= shard->n_inputs ||
         (shard->gather != NULL && shard->gather->present == data->port + 1)) {
         *why = "the shard has no such input";
         return EDGE_EINVAL;
+    }
+    if (data->tensor.dtype == DTYPE_NONE) {
+        bare = sense_refuses(shard, data);
+        *why = bare != NULL ? bare : *why;
+        return bare != NULL ? EDGE_ENOENT : 0;
     }
     port = plan_input(shard->plan, data->port);
     if (port->dtype != data->tensor.dtype ||
@@ -226,7 +232,11 @@ static int accept(struct daemon *d, struct io_peer *peer,
         return EDGE_EBUSY;
     }
     add_sender(run, peer, data->from);
-    take_input(run, data, wire_us);
+    if (data->tensor.dtype == DTYPE_NONE) {
+        sense_take(run, data);
+    } else {
+        take_input(run, data, wire_us);
+    }
     return 0;
 }
 
@@ -284,13 +294,16 @@ static int local_data(const struct hold *hold, size_t part,
         .port = hold->parts[part].port,
         .from = hold->from,
         .deadline_us = hold->deadline_us,
+        .at_us = hold->at_us,
         .n_hops = hold->n_hops,
     };
     data->hops = mem_dup(hold->hops, hold->n_hops * sizeof(*hold->hops));
     if (data->hops == NULL) {
         return EDGE_ENOMEM;
     }
-    data->tensor = tensor_ref(&hold->parts[part].tensor);
+    if (hold->parts[part].tensor.dtype != DTYPE_NONE) {
+        data->tensor = tensor_ref(&hold->parts[part].tensor);
+    }
     data->codec = hold->parts[part].codec;
     if (hold->views != NULL) {
         data->views = *hold->views;
@@ -335,6 +348,6 @@ bool run_is_left_alone(const struct run *run, uint64_t now)
     if (most_us < (uint64_t)GATHER_MIN_MS * 1000) {
         most_us = (uint64_t)GATHER_MIN_MS * 1000;
     }
-    return run->state == RUN_GATHERING && shard->has_gathered &&
+    return run->state == RUN_GATHERING && shard->has_gathered && !run->asks &&
            !views_may_go_on(run) && now - run->began_us > most_us;
 }

@@ -183,6 +183,9 @@ static void on_prepared(struct epoch *epoch)
         take_measure(epoch);
         epoch->rc = check_fit(epoch);
     }
+    if (epoch->rc == 0) {
+        epoch->rc = sense_start(epoch, &epoch->why);
+    }
     if (epoch->rc < 0) {
         epoch->state = EPOCH_FAILED;
         log_event(d->log, LOG_ERROR, "epoch.failed", "epoch=%u err=\"%s\"",

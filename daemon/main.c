@@ -205,6 +205,7 @@ static int run(struct running *r, struct err *err)
         .process = &process,
         .tls = args->insecure ? NULL : &tls,
         .pace = r->pace,
+        .allow_exec = args->allow_exec,
         .left = on_left,
         .left_arg = r,
     };

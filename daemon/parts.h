@@ -19,6 +19,7 @@
 #include "daemon/daemon.h"
 #include "daemon/paced.h"
 #include "daemon/seen.h"
+#include "daemon/source.h"
 #include "engine/plan.h"
 #include "relay/intake.h"
 #include "relay/pulse.h"
@@ -92,10 +93,18 @@ struct hosted { /* a shard on this node */
     struct seen finished;  /* requests */
     struct gather *gather; /* NULL: it needs all of its inputs */
     struct exit_rule exit;
-    uint32_t view;    /* + 1: whose own part it is */
+    uint32_t view;           /* + 1: whose own part it is */
+    struct sensing *sensing; /* where that comes from; NULL: from clients */
     uint32_t wait_ms; /* for an exit, at most; 0: as long as it takes */
-    bool is_tiered;   /* an exit is here, or is waited for: one Ack of all that
-                       * it sends says that the request is answered */
+    bool is_tiered; /* an exit is here, or is waited for: one Ack of all that
+                     * it sends says that the request is answered */
+};
+
+struct sensing { /* sense.c */
+    char *from;
+    uint64_t stale_us;
+    struct image_spec spec;
+    struct source *source; /* NULL: the shard is not ready yet */
 };
 
 enum epoch_state {
@@ -179,10 +188,13 @@ struct run {           /* one request through one shard */
     size_t n_holds;
     size_t holds_left;
     struct relay_views views;
-    uint32_t passed;   /* exits up to this one did not end it */
-    bool leaves;       /* here */
-    bool is_answered;  /* nobody else need work on it */
-    uint64_t began_us; /* when its first input came; 0: not yet */
+    struct source_ask ask; /* of a view's board: what was seen */
+    bool asks;             /* it waits for that */
+    bool is_blank;         /* nothing was seen: it has no outputs */
+    uint32_t passed;       /* exits up to this one did not end it */
+    bool leaves;           /* here */
+    bool is_answered;      /* nobody else need work on it */
+    uint64_t began_us;     /* when its first input came; 0: not yet */
     uint64_t queued_us;
     uint64_t given_us; /* when its outputs began to go; 0: not yet */
     struct plan *plan; /* for the job: nothing else of the daemon's */
@@ -264,6 +276,8 @@ struct daemon {
     struct faults *faults;                /* on purpose: fault.c */
     const struct daemon_process *process; /* NULL: cannot be stopped */
     uint32_t looks;                       /* since the last beat went out */
+    struct list sources;                  /* source.c */
+    bool allow_exec;                      /* views may come from commands */
     struct list probes;
     size_t n_probes;
     uint32_t alone_ms; /* nobody heard for so long, up to DEAD_MS */
@@ -366,7 +380,10 @@ void views_init(struct daemon *d);
 void views_stop(struct daemon *d);
 /* True if nothing more is waited for. */
 bool views_are_whole(const struct run *run);
-/* An input is here: who else need not be waited for. */
+/* Queues it if nothing more is waited for, or ends it if nothing is there at
+ * all. */
+void views_go_on(struct run *run);
+/* An input is here, or will not come: who else need not be waited for. */
 void views_note(struct run *run, size_t port);
 /* What is missing is taken for 0, and `present` says so. EDGE_ENOMEM. */
 int views_complete(struct run *run);
@@ -374,6 +391,18 @@ int views_complete(struct run *run);
 bool views_may_go_on(const struct run *run);
 /* A node is gone, and with it the views that it sends. */
 void views_node_gone(struct daemon *d, const char *node);
+
+/* sense.c: what a view's own board sees. */
+int sense_read(const Edged__Shard *from, struct hosted *shard, struct err *err);
+/* Its shards are planned. */
+int sense_start(struct epoch *epoch, struct err *err);
+void sense_free(struct hosted *shard);
+/* NULL, or why such Data without values cannot be taken. */
+const char *sense_refuses(const struct hosted *shard,
+                          const struct relay_data *data);
+/* Data without values: what was seen is asked for, or somebody saw nothing. */
+void sense_take(struct run *run, const struct relay_data *data);
+void sense_stop(struct run *run);
 
 /* exits.c: who leaves, and who waits for that. */
 int exits_read(const Edged__Shard *from, struct hosted *shard, struct err *err);
@@ -392,6 +421,8 @@ void exits_look_all(struct daemon *d);
 /* run.c */
 /* All that it waits for is here: for run_pump(). */
 void run_queue(struct run *run);
+/* There is nothing to compute: who waits for its outputs hears so. */
+void run_skip(struct run *run);
 void run_peer_gone(struct daemon *d, struct io_peer *peer);
 void run_end_all(struct epoch *epoch);
 void run_end_late(struct daemon *d);

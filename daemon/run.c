@@ -47,6 +47,7 @@ static void run_free(struct run *run)
     run->daemon->n_live--;
     list_unlink(&run->link);
     list_unlink(&run->queue);
+    sense_stop(run);
     hand_stop(run);
     drop_tensors(run->inputs, shard->n_inputs);
     drop_tensors(run->outputs, shard->n_outputs);
@@ -170,6 +171,15 @@ static const char *why_not(int rc)
     return rc == EDGE_ECORRUPT ? "the values of an input are damaged"
            : rc == EDGE_ENOMEM ? "out of memory"
                                : "the shard refused these inputs";
+}
+
+void run_skip(struct run *run)
+{
+    run->state = RUN_HOLDING;
+    run->shard->waiting--;
+    run->is_blank = true;
+    run->queued_us = io_now_us(run->daemon->io);
+    settle_outputs(run);
 }
 
 static void run_on_computed(struct io_work *work)

@@ -16,6 +16,7 @@ void spec_free(struct epoch *epoch)
 
         share_release(epoch, i);
         train_free(shard->train);
+        sense_free(shard);
         mem_free(shard->gather);
         mem_free(shard->blobs);
         mem_free(shard->links);
@@ -172,6 +173,7 @@ static int read_shard(struct epoch *epoch, const Edged__Shard *from,
     }
     rc = rc < 0 ? rc : read_links(from, shard, err);
     rc = rc < 0 ? rc : views_read(from, shard, err);
+    rc = rc < 0 ? rc : sense_read(from, shard, err);
     return rc < 0 ? rc : exits_read(from, shard, err);
 }
 

@@ -182,10 +182,17 @@ static void each_gathering(struct daemon *d,
     run_pump(d); /* not in the walk: it may end runs */
 }
 
-static void go_on(struct run *run)
+void views_go_on(struct run *run)
 {
-    if (run->n_have > 0 && views_are_whole(run)) {
+    if (!views_are_whole(run)) {
+        return;
+    }
+    if (run->n_have > 0) {
         run_queue(run);
+    } else {
+        run_finish(run, EDGE_ENOENT,
+                   "none of its views was seen at that time. Look at what "
+                   "writes their pictures, and at: edgectl logs NODE");
     }
 }
 
@@ -199,7 +206,7 @@ static void lose_node(struct run *run, const void *arg)
             run->views.absent |= bit_of(gather, i);
         }
     }
-    go_on(run);
+    views_go_on(run);
 }
 
 void views_node_gone(struct daemon *d, const char *node)
@@ -223,7 +230,7 @@ static void end_waiting(struct run *run, const void *arg)
             run->views.absent |= bit_of(gather, i);
         }
     }
-    go_on(run);
+    views_go_on(run);
 }
 
 static void on_due(struct io_timer *timer)

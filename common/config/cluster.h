@@ -227,7 +227,7 @@ struct cluster_exit {
 struct cluster_view {
     char *name;
     char *on;
-    char *from;          /* of later releases */
+    char *from;          /* config/source.h; NULL: clients send it */
     struct config_at at; /* in the file */
 };
 

@@ -3,6 +3,7 @@
  * where the parts between exits run, and when an answer leaves early.
  */
 #include "config/cluster_parts.h"
+#include "config/source.h"
 
 static const struct read_row exit_rows[] = {
     {.key = "after",
@@ -50,9 +51,9 @@ static const struct read_row view_rows[] = {
     {.key = "from",
      .type = READ_TEXT,
      FIELD(view, from),
-     .takes = "dir:FOLDER, exec:COMMAND or v4l2:DEVICE",
-     .help = "where it comes from",
-     .flags = READ_LATER},
+     .takes = SOURCE_FORMS,
+     .help = "where it comes from, on its device: the newest picture in a "
+             "folder, or what a command prints; for edgectl watch"},
 };
 
 const struct read_table cluster_view_table = {

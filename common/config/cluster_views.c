@@ -5,6 +5,7 @@
 #include "config/cluster_parts.h"
 
 #include "base/suggest.h"
+#include "config/source.h"
 
 #include <string.h>
 
@@ -53,16 +54,45 @@ int cluster_check_exit(struct reader *reader, const struct doc_node *node,
 int cluster_check_view(struct reader *reader, const struct doc_node *node,
                        void *base)
 {
+    const struct doc_node *from = doc_get(node, "from");
     struct cluster_view *view = base;
+    struct source_form form;
+    const char *why;
 
-    (void)reader;
     if (node != NULL && node->key != NULL) {
         view->at = node->key->at;
+    }
+    if (view->from == NULL || from == NULL) {
+        return 0;
+    }
+    why = source_form_read(view->from, &form);
+    if (why != NULL) {
+        read_error(reader, &from->at, "\"from\": %s", why);
+    } else if (form.kind == SOURCE_V4L2) {
+        read_later(reader, &from->at, "\"v4l2:\"");
     }
     return 0;
 }
 
 /* ---- where they are ------------------------------------------------------ */
+
+/* A sample is made of what all of them see at one time. */
+static void check_sources(struct reader *reader, const struct doc_node *map)
+{
+    const struct doc_node *with = NULL;
+
+    for (const struct doc_node *it = map->first; it; it = it->next) {
+        with = doc_get(it, "from") != NULL ? it : with;
+    }
+    for (const struct doc_node *it = map->first; it && with; it = it->next) {
+        if (it->kind == DOC_MAP && doc_get(it, "from") == NULL) {
+            read_error(reader, &it->key->at,
+                       "\"%s\" has no \"from\", and \"%s\" has: all views come "
+                       "from somewhere, or none does",
+                       it->key->text, with->key->text);
+        }
+    }
+}
 
 static void check_views(struct reader *reader, const struct cluster *cluster,
                         const struct doc_node *map)
@@ -278,6 +308,7 @@ void cluster_check_views(struct reader *reader, const struct doc_node *top,
 
     if (views != NULL) {
         check_views(reader, cluster, views);
+        check_sources(reader, views);
         if (tiers == NULL) {
             want(reader, views, "views", "tiers");
         }

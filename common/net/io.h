@@ -87,12 +87,23 @@ struct io_work {
     uint64_t took_us; /* set before done: time in run */
 };
 
+/* A file descriptor that is looked at: an inotify, a pipe, a device. */
+struct io_watch {
+    void (*cb)(struct io_watch *watch);
+    void *handle; /* private; NULL: it is not looked at */
+};
+
 struct io_ops {
     uint64_t (*now_us)(struct io *io);
+    uint64_t (*wall_us)(struct io *io);
     uint64_t (*random)(struct io *io);
     void (*timer_start)(struct io *io, struct io_timer *timer, uint64_t us);
     void (*timer_stop)(struct io *io, struct io_timer *timer);
     void (*work)(struct io *io, enum io_strand strand, struct io_work *work);
+    /* NULL: there are no files, as in simulated time. */
+    int (*watch_start)(struct io *io, struct io_watch *watch, int fd,
+                       struct err *err);
+    void (*watch_stop)(struct io *io, struct io_watch *watch);
     int (*dial)(struct io *io, const char *name, const char *host, int port,
                 struct io_peer **peer, struct err *err);
     void (*undial)(struct io_peer *peer);
@@ -155,6 +166,13 @@ static inline uint64_t io_now_ms(struct io *io)
     return io->ops->now_us(io) / 1000;
 }
 
+/* Since 1970: what clocks of several machines agree on, more or less. It may
+ * jump. */
+static inline uint64_t io_wall_us(struct io *io)
+{
+    return io->ops->wall_us(io);
+}
+
 static inline uint64_t io_random(struct io *io)
 {
     return io->ops->random(io);
@@ -186,6 +204,24 @@ static inline void io_work(struct io *io, enum io_strand strand,
                            struct io_work *work)
 {
     io->ops->work(io, strand, work);
+}
+
+/* Calls watch->cb whenever `fd`, which stays the caller's and is open until
+ * io_watch_stop(), can be read without blocking or is broken. */
+static inline int io_watch_start(struct io *io, struct io_watch *watch, int fd,
+                                 struct err *err)
+{
+    return io->ops->watch_start != NULL
+               ? io->ops->watch_start(io, watch, fd, err)
+               : err_set(err, EDGE_EUNSUPPORTED, "no file can be watched here");
+}
+
+/* No callback any more; fine on one that was not started. */
+static inline void io_watch_stop(struct io *io, struct io_watch *watch)
+{
+    if (watch->handle != NULL) {
+        io->ops->watch_stop(io, watch);
+    }
 }
 
 /* Keeps a connection to host:port (a name or an address; a Unix socket if

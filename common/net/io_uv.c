@@ -5,10 +5,12 @@
 #include "net/io_uv_inner.h"
 #include "net/listener.h"
 #include "net/stream_uv.h"
+#include "net/watch_uv.h"
 
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define LINGER_MS 300 /* at the end, for Goodbyes and what is queued */
 #define PLAIN_TALK_MS 60000
@@ -19,6 +21,15 @@ static uint64_t uv_now_us(struct io *io)
 {
     (void)io;
     return uv_hrtime() / 1000;
+}
+
+static uint64_t uv_wall_us(struct io *io)
+{
+    struct timespec now;
+
+    (void)io;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static uint64_t uv_chance(struct io *io)
@@ -114,10 +125,13 @@ static void on_wake(uv_async_t *handle)
 
 static const struct io_ops ops = {
     .now_us = uv_now_us,
+    .wall_us = uv_wall_us,
     .random = uv_chance,
     .timer_start = uv_start_timer,
     .timer_stop = uv_stop_timer,
     .work = uv_work,
+    .watch_start = watch_uv_start,
+    .watch_stop = watch_uv_stop,
     .dial = dialer_dial,
     .undial = dialer_undial,
     .hang_up = peer_hang_up,
@@ -218,6 +232,7 @@ static int start_loop(struct io_uv *uv, struct err *err)
 
 static void close_handles(struct io_uv *uv)
 {
+    watch_uv_close_all(uv);
     uv_close((uv_handle_t *)&uv->wake, NULL);
     uv_close((uv_handle_t *)&uv->timer, NULL);
     uv_close((uv_handle_t *)&uv->signals[0], NULL);
@@ -241,6 +256,7 @@ int io_uv_new(const struct io_identity *identity, struct log *log,
     hub_init(&uv->hub, identity, &stream_uv_transport);
     timers_init(&uv->timers);
     list_init(&uv->listeners);
+    list_init(&uv->watches);
     io_timer_init(&uv->plain_talk, on_plain_talk);
     (void)signal(SIGPIPE, SIG_IGN); /* a closed socket is an error code */
     rc = seed(uv, err);

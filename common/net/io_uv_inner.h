@@ -23,6 +23,7 @@ struct io_uv {
     struct strand strands[IO_STRANDS];
     struct rng rng;
     struct list listeners;
+    struct list watches; /* watch_uv.c */
     void (*on_terminate)(void *arg);
     void *terminate_arg;
     struct io_timer plain_talk; /* says so each minute */

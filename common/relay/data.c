@@ -94,20 +94,26 @@ int relay_data_read(struct io *io, const struct msg *msg,
         .from = from->from,
         .attempt = from->attempt,
     };
-    int rc;
+    bool is_bare = from->tensor == NULL && msg->payload == NULL &&
+                   (from->at_us != 0 || from->absent != 0);
+    int rc = 0;
 
-    if (from->tensor == NULL || from->port >= LIMIT_PORTS) {
+    if ((from->tensor == NULL && !is_bare) || from->port >= LIMIT_PORTS) {
         return err_set(err, EDGE_EPROTO, "Data without a tensor, or port %u",
                        from->port);
     }
     if (from->left_ms > 0) {
         made.deadline_us = io_now_us(io) + (uint64_t)from->left_ms * 1000;
     }
-    rc = tensor_in(from->tensor, msg->payload, &made.tensor, err);
+    if (is_bare) {
+        made.at_us = from->at_us;
+    } else {
+        rc = tensor_in(from->tensor, msg->payload, &made.tensor, err);
+        made.codec = from->tensor->codec;
+    }
     if (rc < 0) {
         return rc;
     }
-    made.codec = from->tensor->codec;
     relay_views_read(from, &made.views);
     rc = relay_hops_read(from->hops, from->n_hops, &made.hops, &made.n_hops);
     if (rc < 0) {
@@ -152,6 +158,9 @@ static struct io_payload payload_of(const struct relay_part *part)
 {
     struct blob *blob = part->tensor.blob;
 
+    if (part->tensor.dtype == DTYPE_NONE) {
+        return (struct io_payload){.blob = NULL};
+    }
     if (part->codec != 0) {
         return (struct io_payload){.blob = blob, .size = blob->size};
     }
@@ -165,7 +174,7 @@ static struct io_payload payload_of(const struct relay_part *part)
 static void count_sent(const struct hold *hold, const struct relay_part *part,
                        size_t size)
 {
-    if (hold->sent != NULL) {
+    if (hold->sent != NULL && size > 0) {
         hold->sent->bytes += size;
         hold->sent->plain += tensor_bytes(&part->tensor);
     }
@@ -198,9 +207,13 @@ int relay_data_send(struct io_peer *peer, const struct hold *hold,
     }
     data.hops = hop_list;
     data.n_hops = hold->n_hops < LIMIT_HOPS ? hold->n_hops : LIMIT_HOPS;
-    convert_meta_out(part->tensor.dtype, &part->tensor.shape, &meta, dims);
-    meta.codec = part->codec;
-    data.tensor = &meta;
+    if (part->tensor.dtype == DTYPE_NONE) {
+        data.at_us = hold->at_us;
+    } else {
+        convert_meta_out(part->tensor.dtype, &part->tensor.shape, &meta, dims);
+        meta.codec = part->codec;
+        data.tensor = &meta;
+    }
     env.body_case = EDGED__ENVELOPE__BODY_DATA;
     env.data = &data;
     if (hold->views != NULL) {

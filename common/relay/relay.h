@@ -143,6 +143,7 @@ struct hold {
     struct relay_sent *sent;   /* counted there; NULL: not counted */
     struct relay_views *views; /* sent along, and counted in; NULL: none */
     uint32_t own_view; /* + 1: the view whose board this is; 0: it is none's */
+    uint64_t at_us;    /* its parts have no tensors: take what you saw then */
     void (*done)(struct hold *hold, int rc, const char *text);
     /* private */
     struct list link; /* sent, waiting or local, in the relay */
@@ -295,7 +296,8 @@ struct relay_data {
     uint32_t from;
     uint32_t attempt;
     uint64_t deadline_us; /* on our clock; 0: none */
-    struct tensor tensor; /* owns a reference */
+    struct tensor tensor; /* owns a reference; none: no type, and then */
+    uint64_t at_us;       /* what was seen then is asked for; 0: nothing was */
     uint32_t codec;       /* as relay_part's */
     struct relay_hop *hops;
     size_t n_hops;

@@ -24,6 +24,7 @@ struct up {
     long memory_mib;
     bool foreground;
     bool allow_faults;
+    bool allow_exec;
     bool insecure;
 };
 
@@ -38,6 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'M': up->memory_mib = ctl_number(state, arg, 1, 1 << 20); return 0;
     case 'f': up->foreground = true; return 0;
     case 'F': up->allow_faults = true; return 0;
+    case 'E': up->allow_exec = true; return 0;
     case 'i': up->insecure = true; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -145,6 +147,7 @@ static int up(const struct ctl *ctl, const struct up *up, struct err *err)
         .n_daemons = (int)up->n,
         .memory_mib = up->memory_mib,
         .allow_faults = up->allow_faults,
+        .allow_exec = up->allow_exec,
         .insecure = up->insecure,
     };
     int rc;

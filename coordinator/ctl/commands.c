@@ -9,6 +9,8 @@ static const struct argp_option up_options[] = {
     {"memory", 'M', "MIB", 0, "memory for shards, of each daemon", 0},
     {"foreground", 'f', NULL, 0, "stay, and stop the cluster on Ctrl-C", 0},
     {"allow-faults", 'F', NULL, 0, "let edgectl fault break things", 0},
+    {"allow-exec", 'E', NULL, 0,
+     "let deployments take views from commands (exec:)", 0},
     {0},
 };
 
@@ -79,6 +81,17 @@ static const struct argp_option infer_options[] = {
      "cut each picture into so many columns and rows, a view each, numbered "
      "down the columns",
      0},
+    {"strict", 'S', NULL, 0, "exit with 6 if an answer lacks a view", 0},
+    {0},
+};
+
+static const struct argp_option watch_options[] = {
+    {"rate", 'R', "N", 0, "so many samples a second, at most (1)", 0},
+    {"every", 'E', "TIME", 0, "the same: one each 500ms, 10s", 0},
+    {"samples", 'n', "COUNT", 0, "so many (until Ctrl-C)", 0},
+    {"for", 'F', "TIME", 0, "so long: 30s, 10m", 0},
+    {"top", 'k', "K", 0, "so many classes (1)", 0},
+    {"deadline", 'D', "MS", 0, "an answer within so long, or none", 0},
     {"strict", 'S', NULL, 0, "exit with 6 if an answer lacks a view", 0},
     {0},
 };
@@ -215,6 +228,10 @@ const struct command ctl_commands[] = {
     {"infer", "use", "FILE|FOLDER|-...", "classify pictures, run tensors",
      "  edgectl infer cat.jpg\n  cat cat.jpg | edgectl infer - -o json",
      infer_options, cmd_infer},
+    {"watch", "use", "", "what the boards' cameras see, answer by answer",
+     "  edgectl watch --rate 24\n  edgectl watch -m cameras --every 10s -o "
+     "json",
+     watch_options, cmd_watch},
     {"bench", "use", "", "measure requests per second",
      "  edgectl bench\n  edgectl bench --requests 10000 --clients 8",
      bench_options, cmd_bench},

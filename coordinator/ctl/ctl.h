@@ -125,6 +125,7 @@ int cmd_events(struct ctl *ctl, int argc, char **argv);
 int cmd_model(struct ctl *ctl, int argc, char **argv);
 int cmd_chaos(struct ctl *ctl, int argc, char **argv);
 int cmd_fault(struct ctl *ctl, int argc, char **argv);
+int cmd_watch(struct ctl *ctl, int argc, char **argv);
 int cmd_bench(struct ctl *ctl, int argc, char **argv);
 int cmd_verify(struct ctl *ctl, int argc, char **argv);
 int cmd_train(struct ctl *ctl, int argc, char **argv);

@@ -62,9 +62,9 @@ static int add_views(json_t *to, const struct infer_line *line)
     return json_object_set_new(to, "missing", missing);
 }
 
-static int print_json(const struct infer_line *line,
-                      const struct answer_class *classes, size_t n,
-                      struct err *err)
+/* NULL: out of memory. */
+static json_t *make_json(const struct infer_line *line,
+                         const struct answer_class *classes, size_t n)
 {
     const Edged__Answer *answer = line->landed->answer;
     json_t *top = json_array();
@@ -81,8 +81,7 @@ static int print_json(const struct infer_line *line,
     for (size_t i = 0; i < answer->n_hops; i++) {
         (void)json_array_append_new(hops, hop_json(answer->hops[i]));
     }
-    all = json_pack("{s:o,s:o,s:b,s:f,s:o,s:i,s:s}", "image",
-                    show_json(line->image), "top", top, "complete",
+    all = json_pack("{s:o,s:b,s:f,s:o,s:i,s:s}", "top", top, "complete",
                     (int)answer->complete, "latency_ms",
                     answer->latency_us / 1e3, "hops", hops, "generation",
                     (int)answer->generation, "model", model);
@@ -94,9 +93,9 @@ static int print_json(const struct infer_line *line,
     if (all != NULL && line->deployed->n_inputs > 1 &&
         add_views(all, line) < 0) {
         json_decref(all);
-        return err_set(err, EDGE_ENOMEM, "out of memory");
+        return NULL;
     }
-    return show_json_line(all, err);
+    return all;
 }
 
 /* ---- for people --------------------------------------------------------- */
@@ -195,12 +194,10 @@ static void print_time(const Edged__Answer *answer, const char *path)
     (void)fflush(stdout);
 }
 
-static int print_line(const struct infer_line *line,
-                      const struct answer_class *classes, size_t n,
-                      struct err *err)
+static int print_line(const struct infer_line *line, struct err *err)
 {
     char *image = show_copy(line->image);
-    char *text = classes_text(line, classes, n);
+    char *text = infer_text(line);
     char *path = path_text(line->landed->answer);
     int rc = 0;
 
@@ -221,13 +218,9 @@ void infer_warn(const struct ctl *ctl, const struct infer_line *line)
 {
     const Edged__Answer *answer = line->landed->answer;
     char *image = show_copy(line->image);
-    char *missing = mem_strdup("");
-    bool fine = image != NULL && missing != NULL;
+    char *missing = infer_missing(line->landed);
 
-    for (size_t i = 0; i < answer->n_missing && fine; i++) {
-        fine = append(&missing, show_copy(answer->missing[i]), ", ");
-    }
-    if (fine && !answer->complete && !ctl->quiet) {
+    if (image != NULL && missing != NULL && !answer->complete && !ctl->quiet) {
         (void)fprintf(stderr, "warning: %s: answered without %s", image,
                       missing);
         if (answer->has_accuracy) {
@@ -243,23 +236,69 @@ void infer_warn(const struct ctl *ctl, const struct infer_line *line)
     mem_free(missing);
 }
 
-int infer_print(const struct ctl *ctl, const struct infer_line *line,
-                struct err *err)
+static int find_classes(const struct infer_line *line,
+                        struct answer_class **classes, size_t *n)
 {
     const struct tensor *scores =
         answer_scores(line->landed->outputs, line->landed->n_outputs);
-    struct answer_class *classes = NULL;
-    size_t n = 0;
-    int rc = 0;
 
-    if (scores != NULL) {
-        rc = answer_top(scores, line->top, &classes, &n);
+    *classes = NULL;
+    *n = 0;
+    return scores != NULL ? answer_top(scores, line->top, classes, n) : 0;
+}
+
+json_t *infer_json(const struct infer_line *line)
+{
+    struct answer_class *classes;
+    json_t *made;
+    size_t n;
+
+    if (find_classes(line, &classes, &n) < 0) {
+        return NULL;
     }
-    if (rc < 0) {
-        return err_set(err, rc, "out of memory");
-    }
-    rc = ctl->format == CTL_JSON ? print_json(line, classes, n, err)
-                                 : print_line(line, classes, n, err);
+    made = make_json(line, classes, n);
     mem_free(classes);
-    return rc;
+    return made;
+}
+
+char *infer_text(const struct infer_line *line)
+{
+    struct answer_class *classes;
+    char *text;
+    size_t n;
+
+    if (find_classes(line, &classes, &n) < 0) {
+        return NULL;
+    }
+    text = classes_text(line, classes, n);
+    mem_free(classes);
+    return text;
+}
+
+char *infer_missing(const struct landed *landed)
+{
+    char *missing = mem_strdup("");
+    bool fine = missing != NULL;
+
+    for (size_t i = 0; i < landed->answer->n_missing && fine; i++) {
+        fine = append(&missing, show_copy(landed->answer->missing[i]), ", ");
+    }
+    return missing;
+}
+
+int infer_print(const struct ctl *ctl, const struct infer_line *line,
+                struct err *err)
+{
+    json_t *json;
+
+    if (ctl->format != CTL_JSON) {
+        return print_line(line, err);
+    }
+    json = infer_json(line);
+    if (json != NULL &&
+        json_object_set_new(json, "image", show_json(line->image)) < 0) {
+        json_decref(json);
+        json = NULL;
+    }
+    return show_json_line(json, err);
 }

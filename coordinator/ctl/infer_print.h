@@ -5,6 +5,8 @@
 
 #include "coordinator/ctl/flights.h"
 
+#include <jansson.h>
+
 struct infer_line {
     const char *image; /* its name */
     size_t width;      /* names take so much, for people */
@@ -17,5 +19,12 @@ struct infer_line {
 void infer_warn(const struct ctl *ctl, const struct infer_line *line);
 int infer_print(const struct ctl *ctl, const struct infer_line *line,
                 struct err *err);
+
+/* What both `infer` and `watch` say of an answer: as JSON, without the image's
+ * name; its classes, or what its outputs are; the views that it lacks. Text is
+ * for mem_free(). NULL: out of memory. */
+json_t *infer_json(const struct infer_line *line);
+char *infer_text(const struct infer_line *line);
+char *infer_missing(const struct landed *landed);
 
 #endif

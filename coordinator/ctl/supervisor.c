@@ -227,6 +227,9 @@ static int start_daemon(struct supervisor *s, struct child *child)
     if (s->config->insecure) {
         argv[n++] = "--insecure";
     }
+    if (s->config->allow_exec) {
+        argv[n++] = "--allow-exec";
+    }
     if (s->config->memory_mib > 0) {
         argv[n++] = "--memory";
         argv[n] = memory;

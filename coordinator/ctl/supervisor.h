@@ -21,6 +21,7 @@ struct supervisor_config {
     bool insecure;     /* plain text instead of certificates */
     long memory_mib;   /* of each daemon; 0: what the board has */
     bool allow_faults; /* of the coordinator */
+    bool allow_exec;   /* of each daemon */
 };
 
 /* Runs until SIGTERM or SIGINT. `ready_fd` (-1: none) gets one byte when all

@@ -157,6 +157,7 @@ static int op_send(struct io_peer *base, const Edged__Envelope *env,
 
 static const struct io_ops ops = {
     .now_us = op_now_us,
+    .wall_us = op_now_us,
     .random = op_random,
     .timer_start = op_timer_start,
     .timer_stop = op_timer_stop,

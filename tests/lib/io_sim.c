@@ -211,6 +211,7 @@ static void node_timer_stop(struct io *io, struct io_timer *timer)
 
 static const struct io_ops ops = {
     .now_us = node_now_us,
+    .wall_us = node_now_us,
     .random = node_random,
     .timer_start = node_timer_start,
     .timer_stop = node_timer_stop,
