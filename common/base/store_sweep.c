@@ -107,8 +107,7 @@ static bool is_old(const struct blob_file *file, int64_t now_s, uint64_t young)
 {
     int64_t used = (int64_t)file->used.tv_sec;
 
-    return young == 0 ||
-           (used <= now_s && (uint64_t)(now_s - used) >= young);
+    return young == 0 || (used <= now_s && (uint64_t)(now_s - used) >= young);
 }
 
 uint64_t store_sweep(struct store *store, store_keep keep, void *arg,
