@@ -323,12 +323,12 @@ static int check_views(const struct row *row, const struct zoo_options *options,
                        struct err *err)
 {
     bool has_any = options->devices != 0 || options->filters != 0 ||
-                   options->aggregators != NULL;
+                   options->aggregators != NULL || options->has_edge;
 
     if (row->make_views == NULL) {
         return has_any ? err_set(err, EDGE_EINVAL,
-                                 "%s has no devices, filters or aggregators to "
-                                 "choose; ddnn does",
+                                 "%s has no devices, filters, aggregators or "
+                                 "edge to choose; ddnn does",
                                  row->e.name)
                        : 0;
     }
@@ -377,6 +377,7 @@ static int set_views(struct zoo *z, const struct row *row,
     }
     z->n_views = options->devices > 0 ? options->devices : 6;
     z->filters = options->filters > 0 ? options->filters : 4;
+    z->has_edge = options->has_edge;
     return read_aggregators(
         z, options->aggregators != NULL ? options->aggregators : "mp-cc");
 }

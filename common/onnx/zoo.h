@@ -55,6 +55,7 @@ struct zoo_options { /* zeroed: as published */
     int devices;             /* each has a view, as large as `input` */
     int64_t filters;         /* of a device's one layer */
     const char *aggregators; /* "mp-cc": of scores, of features */
+    bool has_edge; /* a tier between those near devices and the last */
 };
 
 /* *graph is for graph_free(). EDGE_ENOENT: no such architecture or form (the

@@ -6,7 +6,8 @@
  *
  *   device k   view -> features, scores       (weights of its own)
  *   local      scores of all -> scores        MP, AP or CC
- *   cloud      features of all -> scores      MP, AP or CC
+ *   edge       features of all -> features, scores   (if it is wanted)
+ *   cloud      these, or features of all -> scores   MP, AP or CC
  *
  * Three forms: "binary" has the paper's blocks, weights and features of one
  * bit; "float" the same without Sign; "res" the residual layers of its
@@ -152,12 +153,26 @@ static struct zoo_map local(struct zoo *z, const struct zoo_map *features,
     return is_concat ? zoo_dense(z, x, "local_logits", z->classes, glorot) : x;
 }
 
-static struct zoo_map cloud(struct zoo *z, const struct zoo_map *features,
-                            struct form form)
+/* Features of all, and scores of them. */
+static struct zoo_map edge(struct zoo *z, struct zoo_map x, struct form form,
+                           struct zoo_map *scores)
 {
-    struct zoo_map x =
-        aggregate(z, features, z->aggregators[1], "cloud.all", form.below);
+    struct zoo_map pooled;
 
+    if (!form.res) {
+        x = block(z, x, "edge.block1", form, zoo_width(z, CLOUD_FILTERS), 1);
+        *scores = head(z, x, "edge", "edge_logits", form);
+        return x;
+    }
+    x = res(z, x, "edge.res1", 64);
+    x = res(z, x, "edge.res2", 64);
+    pooled = zoo_global_pool(z, x, "edge.mean");
+    *scores = head(z, pooled, "edge", "edge_logits", form);
+    return x;
+}
+
+static struct zoo_map cloud(struct zoo *z, struct zoo_map x, struct form form)
+{
     if (form.res) {
         x = res(z, x, "cloud.res1", 64);
         x = res(z, x, "cloud.res2", 64);
@@ -180,13 +195,23 @@ static void ddnn(struct zoo *z, struct form form)
     struct zoo_map features[ZOO_VIEWS_MAX];
     struct zoo_map scores[ZOO_VIEWS_MAX];
     struct zoo_map near;
+    struct zoo_map between;
+    struct zoo_map x;
 
     for (int k = 0; k < z->n_views; k++) {
         features[k] = device(z, z->views[k], k, form);
     }
     near = local(z, features, form, scores);
-    zoo_output(z, cloud(z, features, form));
+    x = aggregate(z, features, z->aggregators[1],
+                  z->has_edge ? "edge.all" : "cloud.all", form.below);
+    if (z->has_edge) {
+        x = edge(z, x, form, &between);
+    }
+    zoo_output(z, cloud(z, x, form));
     zoo_output(z, near);
+    if (z->has_edge) {
+        zoo_output(z, between);
+    }
     for (int k = 0; k < z->n_views; k++) {
         zoo_output(z, scores[k]);
     }

@@ -27,6 +27,7 @@ struct zoo {
     int n_views;
     int64_t filters;
     enum zoo_aggregator aggregators[2];
+    bool has_edge;
     struct zoo_map views[ZOO_VIEWS_MAX];
     int present;           /* value (N, views) */
     uint64_t weight_bytes; /* so far */

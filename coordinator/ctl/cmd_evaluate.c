@@ -26,6 +26,7 @@ struct evaluate {
     bool has_all;        /* of the table: every set */
     const char *missing; /* numbers with commas between; NULL: none */
     const char *out;     /* the model with what was measured; NULL: none */
+    double points;       /* that a threshold may lose */
     struct graph *graph; /* the model, for one sample */
     struct views views;
     uint64_t sets[SETS_MAX];
@@ -234,7 +235,8 @@ static int print(const struct evaluate *e, struct err *err)
     case WORK_TABLE:
         return evaluate_print_table(ctl, e->sets, e->tallies, e->n_sets, err);
     case WORK_TUNE:
-        return evaluate_print_sweep(ctl, e->graph, &e->views, e->tallies, err);
+        return evaluate_print_sweep(ctl, e->ask.files.cluster, e->graph,
+                                    &e->views, e->tallies, e->points, err);
     default: return evaluate_print_outputs(ctl, e->tallies, err);
     }
 }
@@ -331,13 +333,29 @@ int cmd_evaluate(struct ctl *ctl, int argc, char **argv)
                                              : CTL_USAGE;
 }
 
+static error_t parse_tune(int key, char *arg, struct argp_state *state)
+{
+    struct evaluate *e = state->input;
+    char *end;
+
+    if (key != 'l') {
+        return ARGP_ERR_UNKNOWN;
+    }
+    e->points = strtod(arg, &end);
+    if (end == arg || *end != '\0' || !(e->points >= 0 && e->points <= 100)) {
+        argp_error(state, "--loss takes points of accuracy, 0 to 100, not %s",
+                   arg);
+    }
+    return 0;
+}
+
 int cmd_exits(struct ctl *ctl, int argc, char **argv)
 {
-    struct evaluate e = {.work = WORK_TUNE};
+    struct evaluate e = {.work = WORK_TUNE, .points = 0.5};
     int first;
     int rc;
 
-    ctl_parse(ctl, NULL, &e, argc, argv, &first);
+    ctl_parse(ctl, parse_tune, &e, argc, argv, &first);
     rc = show_check_format(ctl);
     if (rc != CTL_OK) {
         return rc;

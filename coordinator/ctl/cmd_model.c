@@ -114,6 +114,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->filters = (size_t)ctl_number(state, arg, 1, 65536);
         return 0;
     case 'A': options->aggregators = arg; return 0;
+    case 'E': options->has_edge = true; return 0;
     case 'o': return parse_output(options, arg, state);
     case 's':
         options->stages = (size_t)ctl_number(state, arg, 1, LIMIT_SHARDS);
@@ -168,7 +169,7 @@ static bool has_options_of_new(const struct model_options *options)
     return options->form != NULL || options->width != NULL ||
            options->hidden != NULL || options->init != NULL ||
            options->devices > 0 || options->filters > 0 ||
-           options->aggregators != NULL;
+           options->aggregators != NULL || options->has_edge;
 }
 
 /* Options of one that another would silently ignore are refused. */
@@ -188,7 +189,8 @@ static int check_options(const char *name, struct model_options *options)
     }
     if (!makes && has_options_of_new(options)) {
         return usage("--form, --width, --hidden, --init, --devices, "
-                     "--device-filters and --aggregators are for new.");
+                     "--device-filters, --aggregators and --edge are for "
+                     "new.");
     }
     if (heads && options->classes == 0) {
         return usage("head needs --classes N.");

@@ -111,6 +111,8 @@ static const struct argp_option model_options[] = {
      "new: of scores and of features, each mp (max), ap (mean) or cc (concat) "
      "(ddnn; mp-cc)",
      0},
+    {"edge", 'E', NULL, 0,
+     "new: a tier with an exit of its own between local and cloud (ddnn)", 0},
     {"classes", 'N', "N", 0, "new, head: so many outputs (as published)", 0},
     {"seed", 'S', "S", 0, "new, head: the weights are made of it (1)", 0},
     {"init", 'I', "HOW", 0,
@@ -193,6 +195,12 @@ static const struct argp_option evaluate_options[] = {
     {0},
 };
 
+static const struct argp_option exits_options[] = {
+    {"loss", 'l', "POINTS", 0,
+     "propose a threshold that loses at most so much accuracy (0.5)", 0},
+    {0},
+};
+
 const struct command ctl_commands[] = {
     {"up", "start", "", "start a cluster on this machine",
      "  edgectl up\n  edgectl up --local 7 -c lab", up_options, cmd_up},
@@ -247,9 +255,9 @@ const struct command ctl_commands[] = {
      evaluate_options, cmd_evaluate},
     {"exits", "use", "tune CLUSTER.yaml",
      "when a sample may leave early: thresholds on a test set",
-     "  edgectl exits tune cluster.yaml\n  edgectl exits tune cluster.yaml -o "
-     "json",
-     NULL, cmd_exits},
+     "  edgectl exits tune cluster.yaml\n  edgectl exits tune cluster.yaml "
+     "--loss 0.2",
+     exits_options, cmd_exits},
     {"model", "use", "inspect|run|head|export-shards FILE.onnx\nnew NAME",
      "look at a model, run it here, cut it, make one",
      "  edgectl model inspect m.onnx\n  edgectl model new mobilenetv2 --form "

@@ -21,9 +21,12 @@ int evaluate_print_outputs(const struct ctl *ctl,
 int evaluate_print_table(const struct ctl *ctl, const uint64_t *sets,
                          const struct exit_tally *tallies, size_t n,
                          struct err *err);
-/* What any threshold would do, and the one to take. */
-int evaluate_print_sweep(const struct ctl *ctl, const struct graph *graph,
-                         const struct views *views,
-                         const struct exit_tally *tally, struct err *err);
+/* What any threshold would do, and the one to take: the highest that loses at
+ * most so many points (0.5: half a percent of the samples) against the best of
+ * the outputs alone. */
+int evaluate_print_sweep(const struct ctl *ctl, const struct cluster *cluster,
+                         const struct graph *graph, const struct views *views,
+                         const struct exit_tally *tally, double points,
+                         struct err *err);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOST 0.005 /* of accuracy, for the threshold that is proposed */
 #define VIEWS_TEXT 64
 
 static int no_memory(struct err *err)
@@ -198,23 +197,55 @@ static int print_sweep_json(const struct exit_tally *tally,
                           err);
 }
 
-static void print_chosen(const struct exit_tally *tally,
-                         const struct exit_bytes *bytes, size_t chosen)
+/* As the file has it already, or as it would be for a tier called as the output
+ * is. */
+static void print_exit(const struct cluster *cluster, const char *output,
+                       double level)
 {
-    const char *output = tally->outputs[tally->gates[0]].name;
+    const struct cluster_exit *exit = NULL;
 
+    for (size_t i = 0; i < cluster->n_exits; i++) {
+        const char *name = cluster->exits[i].output;
+
+        exit = name != NULL && strcmp(name, output) == 0 ? &cluster->exits[i]
+                                                         : exit;
+    }
+    if (exit != NULL && exit->at != NULL) {
+        (void)printf("{at: %s", exit->at);
+    } else {
+        (void)printf("{at: %.*s", (int)strcspn(output, "_"), output);
+    }
+    (void)printf(", output: %s, ", output);
+    if (exit != NULL && !exit->by_entropy) {
+        (void)printf("confidence: %.2f}", 1 - level);
+    } else {
+        (void)printf("entropy: %.2f}", level);
+    }
+}
+
+static void print_chosen(const struct cluster *cluster,
+                         const struct exit_tally *tally,
+                         const struct exit_bytes *bytes, size_t chosen,
+                         double points)
+{
     if (chosen == TALLY_LEVELS) {
-        (void)printf("No threshold keeps within half a point of the best "
-                     "output.\n");
+        (void)printf("No threshold keeps within %g points of the best "
+                     "output.\n",
+                     points);
         return;
     }
     (void)printf(
         "Of %.1f%% the answer leaves early; %.2f%% are right in all, and a "
         "view's board sends %.1f bytes a sample (its picture has %.0f). In the "
-        "cluster's file:\n  exits: [{at: local, output: %s, entropy: %.2f}]\n",
+        "cluster's file:\n  exits: [",
         100 * exit_early(tally, chosen), 100 * exit_overall(tally, chosen),
-        bytes_at(bytes, tally, chosen), bytes->raw, output,
-        (double)chosen / 100);
+        bytes_at(bytes, tally, chosen), bytes->raw);
+    for (size_t g = 0; g < tally->n_gates; g++) {
+        (void)fputs(g > 0 ? ",\n          " : "", stdout);
+        print_exit(cluster, tally->outputs[tally->gates[g]].name,
+                   (double)chosen / 100);
+    }
+    (void)puts("]");
 }
 
 static void print_row(struct table *table, const struct exit_tally *tally,
@@ -227,16 +258,17 @@ static void print_row(struct table *table, const struct exit_tally *tally,
     table_text(table, 3, "%.1f", bytes_at(bytes, tally, level));
 }
 
-int evaluate_print_sweep(const struct ctl *ctl, const struct graph *graph,
-                         const struct views *views,
-                         const struct exit_tally *tally, struct err *err)
+int evaluate_print_sweep(const struct ctl *ctl, const struct cluster *cluster,
+                         const struct graph *graph, const struct views *views,
+                         const struct exit_tally *tally, double points,
+                         struct err *err)
 {
     static const struct table_column columns[] = {{"THRESHOLD", true},
                                                   {"EARLY", true},
                                                   {"RIGHT", true},
                                                   {"BYTES/VIEW", true}};
     struct exit_bytes bytes = {0};
-    size_t chosen = exit_choose(tally, LOST);
+    size_t chosen = exit_choose(tally, points / 100);
     struct table *table;
 
     if (tally->n_gates == 0) {
@@ -259,6 +291,6 @@ int evaluate_print_sweep(const struct ctl *ctl, const struct graph *graph,
         }
     }
     table_print(table);
-    print_chosen(tally, &bytes, chosen);
+    print_chosen(cluster, tally, &bytes, chosen, points);
     return 0;
 }

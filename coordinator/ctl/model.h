@@ -27,6 +27,7 @@ struct model_options {
     size_t devices;     /* ddnn: 0: none given, as the next */
     size_t filters;
     const char *aggregators; /* as "mp-cc" */
+    bool has_edge;
 };
 
 /* Each returns 0 or an EDGE_E* with a sentence. */

@@ -175,7 +175,8 @@ static int read_options(const struct model_options *options,
                                        .form = options->form,
                                        .devices = (int)options->devices,
                                        .filters = (int64_t)options->filters,
-                                       .aggregators = options->aggregators};
+                                       .aggregators = options->aggregators,
+                                       .has_edge = options->has_edge};
     rc = read_inputs(options, &wanted->zoo, err);
     if (rc == 0) {
         rc = read_width(options->width, &wanted->zoo, err);

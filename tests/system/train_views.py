@@ -130,6 +130,20 @@ def check_tune(tap, views, path):
         "at threshold 0 none does; features take a bit each", first)
     early = [t["early"] for t in said["thresholds"]]
     tap.case(early == sorted(early), "a higher threshold lets more leave")
+    best = max(o["accuracy"] for name, o in outputs.items()
+               if name in ("local_logits", "cloud_logits"))
+    for loss in (0, 2):
+        rows, err = views.lines("exits", "tune", path, "--loss", str(loss))
+        fine = [t for t in said["thresholds"]
+                if t["overall"] >= best - loss / 100 - 1e-9]
+        want = fine[-1] if fine else None
+        tap.case(rows and rows[0]["chosen"] == want,
+                 f"--loss {loss}: the highest that loses no more", err or rows)
+    rc, out, err = views.c.ctl("exits", "tune", path, "--loss", "100", "-q",
+                               timeout=200)
+    tap.case(rc == 0 and "exits: [{at: local, output: local_logits, "
+             "entropy: 1.00}]" in out, "as a line for the cluster's file",
+             out + err)
 
 
 def check_file(tap, views, path):

@@ -54,13 +54,15 @@ def entropy(scores):
 class Model:
     """The whole model in one process, for what must come out."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, name="ddnn", more=()):
         self.cluster = cluster
-        self.path = cluster.folder + "/ddnn.onnx"
+        self.path = f"{cluster.folder}/{name}.onnx"
+        self.outputs = ("local_logits", *(("edge_logits",) if more else ()),
+                        "cloud_logits")
         self.kept = {}
         rc, _, err = cluster.ctl(
             "model", "new", "ddnn", "-o", self.path, "--init", "random",
-            "--seed", "5", "--input", f"{CHANNELS}x{SIDE}x{SIDE}")
+            "--seed", "5", "--input", f"{CHANNELS}x{SIDE}x{SIDE}", *more)
         assert rc == 0, err
         known = onnx.load(self.path)  # as `evaluate --missing-table` writes it
         known.metadata_props.add(key="edged.views.measured",
@@ -108,7 +110,7 @@ class Model:
             assert rc == 0, err
             self.kept[key] = {
                 name: read_npy(f"{folder}/{name}.npy")
-                for name in ("cloud_logits", "local_logits")}
+                for name in self.outputs}
         return self.kept[key]
 
 
@@ -365,6 +367,46 @@ def check_black(tap, cluster, model, threshold):
     os.unlink(model.picture(SAMPLES))
 
 
+def middle(values):
+    values = sorted(values)
+    n = len(values) // 2
+    return (values[n - 1] + values[n]) / 2
+
+
+def check_edge(tap, cluster):
+    """A tier between: each sample leaves where it is first sure enough."""
+    model = Model(cluster, "edge", ("--edge",))
+    local = middle(entropy(model.run(s)["local_logits"])
+                   for s in range(SAMPLES))
+    edge = middle(entropy(model.run(s)["edge_logits"]) for s in range(SAMPLES)
+                  if entropy(model.run(s)["local_logits"]) >= local)
+    text = yaml(local).replace("name: cams", "name: edge").replace(
+        "ddnn.onnx", "edge.onnx").replace(
+        "{name: cloud,", "{name: edge, on: local-1}, {name: cloud,").replace(
+        "}]\ndeadline", f"}}, {{at: edge, output: edge_logits, "
+        f"entropy: {edge:.15f}}}]\ndeadline")
+    rc, out, err = deploy(cluster, text)
+    if not tap.case(rc == 0, "a model with an edge tier is deployed",
+                    out + err):
+        return
+    seen = []
+    for s in range(SAMPLES):
+        rc, row, err = infer(cluster, "-m", "edge", "--grid", "3x2",
+                             model.picture(s))
+        want = model.run(s, missing_of(row) if row else ())
+        leaves = ("local" if entropy(want["local_logits"]) < local else
+                  "edge" if entropy(want["edge_logits"]) < edge else "")
+        seen.append(leaves)
+        if not (rc == 0 and row["complete"] and
+                row.get("exit", "") == leaves and list(row["values"]) ==
+                list(want[(leaves or "cloud") + "_logits"])):
+            tap.case(False, f"sample {s} leaves at \"{leaves}\"",
+                     f"{row} {err}")
+            return
+    tap.case(set(seen) == {"local", "edge", ""}, "samples leave at the hub, at "
+             "the edge and in the end, each with the model's bits", seen)
+
+
 def stages_of(cluster):
     rc, out, _ = cluster.ctl("status", "-o", "json")
     rows = json.loads(out)["deployments"] if rc == 0 else []
@@ -392,15 +434,15 @@ def main():
         model = Model(cluster)
         for s in range(SAMPLES):
             model.make(s)
-        sure = sorted(entropy(model.run(s)["local_logits"])
-                      for s in range(SAMPLES))
-        threshold = (sure[SAMPLES // 2 - 1] + sure[SAMPLES // 2]) / 2
+        threshold = middle(entropy(model.run(s)["local_logits"])
+                           for s in range(SAMPLES))
         rc, out, err = deploy(cluster, yaml(threshold))
         tap.case(rc == 0, "deployed", out + err)
         check_answers(tap, cluster, model, threshold)
         check_status(tap, cluster)
         check_missing(tap, cluster, model, threshold)
         check_black(tap, cluster, model, threshold)
+        check_edge(tap, cluster)
         check_kills(tap, cluster, model, threshold)
         check_tiers(tap, cluster, model, threshold)
     tap.end()
