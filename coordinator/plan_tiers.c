@@ -149,6 +149,18 @@ static int fill_sources(const struct working *w, size_t i,
     return 0;
 }
 
+/* A tier that only reads what another has gathered waits for all of it. */
+static bool reads_present(const struct working *w, size_t shard)
+{
+    for (size_t k = 0; k < w->parts.n_links; k++) {
+        if (w->parts.links[k].to == (int)shard &&
+            w->parts.links[k].from == PARTS_OUTSIDE && w->tiers.has_present) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The shard of a tier that may lack views. */
 static int set_gather(const struct working *w, size_t i, Edged__Shard *shard)
 {
@@ -182,7 +194,7 @@ static int describe(const struct working *w, size_t i, Edged__Shard *shard)
     int view = tiers_view(&w->tiers, w->pieces[i].stage);
 
     shard->view = (uint32_t)(view + 1);
-    return view < 0 && w->tiers.has_present ? set_gather(w, i, shard) : 0;
+    return view < 0 && reads_present(w, i) ? set_gather(w, i, shard) : 0;
 }
 
 int plan_tiers_describe(const struct working *w, Edged__Placement *spec,
