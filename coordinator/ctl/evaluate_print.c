@@ -167,7 +167,9 @@ int evaluate_print_table(const struct ctl *ctl, const uint64_t *sets,
 static double bytes_at(const struct exit_bytes *bytes,
                        const struct exit_tally *tally, size_t level)
 {
-    return bytes->always + (1 - exit_early(tally, level)) * bytes->further;
+    /* Whoever is asked behind the first exit needs what the views' boards have
+     * to send further on, wherever it leaves then. */
+    return bytes->always + (1 - exit_share(tally, level, 0)) * bytes->further;
 }
 
 static int print_sweep_json(const struct exit_tally *tally,

@@ -132,19 +132,6 @@ int recipe_views(const struct recipe_ask *ask, Edged__DataSpec *spec)
 /* ---- exits ----------------------------------------------------------------
  */
 
-static const struct cluster_exit *written(const struct cluster *cluster,
-                                          const char *output)
-{
-    for (size_t i = 0; i < cluster->n_exits; i++) {
-        const char *name = cluster->exits[i].output;
-
-        if (name != NULL && strcmp(name, output) == 0) {
-            return &cluster->exits[i];
-        }
-    }
-    return NULL;
-}
-
 static int add_exit(Edged__Recipe *recipe, size_t loss, enum doubt_kind doubt)
 {
     Edged__ExitSpec *to = mem_new(Edged__ExitSpec);
@@ -165,24 +152,64 @@ static bool gathers(const struct views *views, uint64_t reach)
     return views->n == 0 || views_only(views, reach) < 0;
 }
 
+/* Place of an exit's tier; behind all of them: it is of none. */
+static size_t tier_of(const struct cluster *cluster,
+                      const struct cluster_exit *exit)
+{
+    size_t t = 0;
+
+    while (
+        t < cluster->n_tiers &&
+        (exit->at == NULL || strcmp(cluster->tiers[t].name, exit->at) != 0)) {
+        t++;
+    }
+    return t;
+}
+
+static int add_written(const struct cluster_exit *exit, Edged__Recipe *recipe)
+{
+    enum doubt_kind doubt = exit->by_entropy ? DOUBT_ENTROPY : DOUBT_TOP;
+
+    for (size_t i = 1; i < recipe->n_losses; i++) {
+        if (exit->output != NULL &&
+            strcmp(recipe->losses[i]->scores, exit->output) == 0 &&
+            recipe->n_exits < RECIPE_EXITS) {
+            return add_exit(recipe, i, doubt);
+        }
+    }
+    return 0;
+}
+
+/* In the order of the tiers, whatever that of the outputs: who left at one is
+ * not asked at the next. */
+static int add_all_written(const struct cluster *cluster, Edged__Recipe *recipe)
+{
+    int rc = 0;
+
+    for (size_t t = 0; t <= cluster->n_tiers; t++) {
+        for (size_t i = 0; i < cluster->n_exits && rc == 0; i++) {
+            if (tier_of(cluster, &cluster->exits[i]) == t) {
+                rc = add_written(&cluster->exits[i], recipe);
+            }
+        }
+    }
+    return rc;
+}
+
 static int add_exits(const struct recipe_ask *ask, const struct graph *shard,
                      const struct views *views, const uint64_t *reach,
                      Edged__Recipe *recipe)
 {
-    const struct cluster *cluster = ask->cluster;
     int rc = 0;
 
+    if (ask->cluster->n_exits > 0) {
+        return add_all_written(ask->cluster, recipe);
+    }
     for (size_t i = 1; i < recipe->n_losses && rc == 0; i++) {
         int value = graph_find_value(shard, recipe->losses[i]->scores);
-        const struct cluster_exit *exit =
-            written(cluster, recipe->losses[i]->scores);
-        bool is_one =
-            cluster->n_exits > 0 ? exit != NULL : gathers(views, reach[value]);
 
-        if (is_one && recipe->n_exits < RECIPE_EXITS) {
-            rc = add_exit(recipe, i,
-                          exit != NULL && !exit->by_entropy ? DOUBT_TOP
-                                                            : DOUBT_ENTROPY);
+        if (gathers(views, reach[value]) && recipe->n_exits < RECIPE_EXITS) {
+            rc = add_exit(recipe, i, DOUBT_ENTROPY);
         }
     }
     return rc;

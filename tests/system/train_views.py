@@ -203,6 +203,27 @@ def check_refusals(tap, views, form):
         tap.case(rc != 0 and told in err, f"refused: {' '.join(args)}", err)
 
 
+def check_edge(tap, views):
+    """Exits are asked in the order of the tiers, whatever that of the file."""
+    out = f"{views.c.folder}/edge.onnx"
+    rc, _, err = views.c.ctl("model", "new", "ddnn", "--edge", "--input",
+                             "16x10x1", "-o", out)
+    tap.case(rc == 0, "a model with an edge tier", err)
+    takers = ", ".join(f"input_{v}: {{on: local-1}}" for v in range(6))
+    path = views.c.write("edge.yaml", yaml("edge", "edge", 1, "seed: 1") + (
+        f"views: {{{takers}}}\n"
+        "tiers: [{name: device, on: each-view}, {name: near, on: local-1}, "
+        "{name: edge, on: local-1}, {name: cloud, on: local-1}]\n"
+        "exits: [{at: edge, output: edge_logits, entropy: 0.3}, "
+        "{at: near, output: local_logits, confidence: 0.3}]\n"))
+    rc, out, err = views.c.ctl("exits", "tune", path, "--loss", "100", "-q",
+                               timeout=200)
+    tap.case(rc == 0 and "exits: [{at: near, output: local_logits, "
+             "confidence: 0.00},\n          {at: edge, output: edge_logits, "
+             "entropy: 1.00}]" in out, "a line for each exit, in the tiers' "
+             "order", out + err)
+
+
 def main():
     tap = Tap()
     with Cluster(2) as cluster:
@@ -222,6 +243,7 @@ def main():
         check_file(tap, views, path)
         check_refusals(tap, views, "binary")
         check_blank(tap, views, "binary")
+        check_edge(tap, views)
     tap.end()
 
 
