@@ -27,6 +27,18 @@ static void run_spoiled(struct io_work *work)
     }
 }
 
+/* An exit that has nothing to send on is let go once nobody waits for it, and
+ * says the same if somebody asks again. */
+static bool is_let_go(const struct hosted *shard)
+{
+    bool is_end = shard->exit.number > 0;
+
+    for (size_t i = 0; i < shard->n_links; i++) {
+        is_end = is_end && shard->links[i].to_shard == 0;
+    }
+    return is_end;
+}
+
 /* P5: what was run and kept is not run again in one life of a process. */
 static void note_run(struct fleet_process *process, const struct run *run)
 {
@@ -35,6 +47,9 @@ static void note_run(struct fleet_process *process, const struct run *run)
                             run->shard->id};
     size_t n = process->n_ran < FLEET_RAN ? process->n_ran : FLEET_RAN;
 
+    if (is_let_go(run->shard)) {
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         const struct fleet_ran *old = &process->ran[i];
 

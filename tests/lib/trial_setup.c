@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "coordinator/plan/cut.h"
+#include "tests/lib/fleet_early.h"
 #include "tests/lib/unit.h"
 
 #include <stdio.h>
@@ -155,6 +156,34 @@ static void add_codecs(struct trial_home *home, struct text *yaml,
 
 /* ---- all of it ----------------------------------------------------------- */
 
+/* The graph as it is cut: what an exit needs alone comes right behind it. */
+static size_t add_pinned(struct trial_home *home, struct text *yaml,
+                         int *positions)
+{
+    const struct fleet_model *model = &home->models[0];
+    struct graph *g = NULL;
+    size_t n;
+
+    if (model->early == 0) {
+        return add_stages(home->trial, model->graph, yaml, positions);
+    }
+    g = fleet_early_arrange(model->graph);
+    assert_non_null(g);
+    n = add_stages(home->trial, g, yaml, positions);
+    graph_free(g);
+    return n;
+}
+
+static void add_exit(struct trial_home *home, struct text *yaml)
+{
+    fleet_model_choose(&home->models[0]);
+    for (unsigned g = 1; g < TRIAL_GENERATIONS; g++) {
+        home->models[g].below = home->models[0].below;
+    }
+    add(yaml, "exits: [{output: answer%d, entropy: %.12f}]\n",
+        home->models[0].early, home->models[0].below);
+}
+
 static void write_yaml(struct trial_home *home)
 {
     struct trial *t = home->trial;
@@ -171,13 +200,17 @@ static void write_yaml(struct trial_home *home)
     }
     is_pinned = trial_random(t, 3) != 0;
     if (is_pinned) {
-        n_cuts = add_stages(t, home->models[0].graph, &yaml, positions);
+        n_cuts = add_pinned(home, &yaml, positions);
     } else {
         add(&yaml, "replicas: %zu\ngoal: %s\n", draw_replicas(t),
             goals[trial_random(t, 3)]);
         for (unsigned g = 0; g < TRIAL_GENERATIONS; g++) {
             home->models[g].rounds = true;
         }
+    }
+    if (home->models[0].early > 0) {
+        add_exit(home, &yaml);
+        is_pinned = false; /* lossy codecs would need another reference */
     }
     add_codecs(home, &yaml, positions, n_cuts, is_pinned);
     trial_say(t, "%s", yaml.bytes);
@@ -192,10 +225,14 @@ static void make_models(struct trial_home *home)
 {
     int n_ops = 4 + (int)trial_random(home->trial, 16);
     uint64_t seed = trial_random(home->trial, UINT64_MAX);
+    /* Every second seed has an exit; drawn apart, so that others are as ever.
+     */
+    bool is_early = home->trial->seed * UINT64_C(0xa0761d6478bd642f) >> 33 & 1;
     unsigned made = 0;
 
     while (made < TRIAL_GENERATIONS) {
-        bool fine = fleet_model_make(&home->models[made], seed, n_ops, made);
+        bool fine = (is_early ? fleet_model_make_early : fleet_model_make)(
+            &home->models[made], seed, n_ops, made);
 
         for (unsigned g = 0; fine && g < made; g++) {
             fine = fleet_model_differs(&home->models[g], &home->models[made]);
