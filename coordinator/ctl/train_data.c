@@ -1,14 +1,11 @@
+#include "coordinator/ctl/scratch.h"
 #include "coordinator/ctl/train.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "dataset/pack.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define AT_ONCE 256 /* samples packed before progress is said again */
 
@@ -16,7 +13,7 @@
 struct packing {
     struct client *client;
     struct progress *progress;
-    char folder[64];
+    struct scratch scratch;
     struct store *store;
     struct origin *origin;
     struct pack *pack;
@@ -25,42 +22,13 @@ struct packing {
     uint64_t total;
 };
 
-static int open_store(struct packing *p, struct err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    char path[sizeof(p->folder)];
-
-    (void)snprintf(path, sizeof(path), "%.40s/edged-data-XXXXXX",
-                   tmp != NULL && tmp[0] == '/' && strlen(tmp) <= 40 ? tmp
-                                                                     : "/tmp");
-    if (mkdtemp(path) == NULL) {
-        return err_set(err, err_from_errno(errno),
-                       "cannot make %s: %s. Set TMPDIR to a folder with room",
-                       path, strerror(errno));
-    }
-    memcpy(p->folder, path, sizeof(path));
-    return store_open(p->folder, STORE_NO_SYNC, &p->store, err);
-}
-
-static bool keep_none(void *arg, const struct digest *digest)
-{
-    (void)arg;
-    (void)digest;
-    return false;
-}
-
 static void release(struct packing *p)
 {
     pack_free(p->pack);
     origin_free(p->origin);
     dataset_deinit(&p->set);
-    if (p->store != NULL) {
-        (void)store_sweep(p->store, keep_none, NULL, 0, 0);
-        store_free(p->store);
-    }
-    if (p->folder[0] != '\0') {
-        (void)rmdir(p->folder);
-    }
+    store_free(p->store);
+    scratch_remove(&p->scratch);
 }
 
 static int pack_all(struct packing *p, struct digest *manifest, struct err *err)
@@ -162,7 +130,10 @@ int train_data_send(struct client *client, const struct origin_place *place,
     if (rc < 0) {
         return err_set(err, rc, "training.data: %s", why.text);
     }
-    rc = open_store(&p, err);
+    rc = scratch_make(&p.scratch, err);
+    if (rc == 0) {
+        rc = store_open(p.scratch.path, STORE_NO_SYNC, &p.store, err);
+    }
     if (rc == 0) {
         rc = pack_all(&p, &set->manifest, err);
     }

@@ -1,8 +1,11 @@
 """Training over real processes: a board alone, stages, replicas, with the same
 losses; a board and the coordinator killed in the middle; stop and resume."""
+import fcntl
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree
 
@@ -46,6 +49,27 @@ def train(cluster, name, text, *args):
                                f"{cluster.folder}/{name}.onnx", *args,
                                timeout=60)
     return rc, lines(out) if rc == 0 else [], err
+
+
+def left_behind():
+    """A folder as a killed edgectl leaves it, some minutes ago."""
+    folder = tempfile.mkdtemp(prefix="edged-data-")
+    with open(folder + "/" + "0" * 64, "wb") as f:
+        f.write(b"what was packed")
+    os.utime(folder, (time.time() - 300,) * 2)
+    return folder
+
+
+def check_scratch(tap, cluster):
+    gone, used = left_behind(), left_behind()
+    lock = os.open(used, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    rc, _, err = train(cluster, "scratch", yaml("scratch", 1, 1))
+    tap.case(rc == 0 and not os.path.exists(gone) and os.path.exists(used),
+             "what a killed edgectl left in the temporary folder goes, what "
+             "another uses stays", err)
+    os.close(lock)
+    shutil.rmtree(used)
 
 
 def check_forms(tap, cluster):
@@ -263,6 +287,7 @@ def main():
         err = bars.prepare(cluster, TRAIN, TEST)
         tap.case(not err, "a model to train", err)
         check_sets_in(tap, cluster)
+        check_scratch(tap, cluster)
         check_codecs(tap, cluster, *check_forms(tap, cluster))
         check_local(tap, cluster)
         check_kills(tap, cluster)
