@@ -199,10 +199,22 @@ static int print_sweep_json(const struct exit_tally *tally,
                           err);
 }
 
-/* As the file has it already, or as it would be for a tier called as the output
- * is. */
+/* Where it is: as the file has it already, or for a tier called as the output
+ * is. Of a model without views it follows from the output. */
+static void print_place(const struct cluster_exit *exit, const char *output,
+                        bool has_views)
+{
+    if (exit != NULL && exit->at != NULL) {
+        (void)printf("at: %s, ", exit->at);
+    } else if (exit != NULL && exit->after != NULL) {
+        (void)printf("after: %s, ", exit->after);
+    } else if (has_views) {
+        (void)printf("at: %.*s, ", (int)strcspn(output, "_"), output);
+    }
+}
+
 static void print_exit(const struct cluster *cluster, const char *output,
-                       double level)
+                       bool has_views, double level)
 {
     const struct cluster_exit *exit = NULL;
 
@@ -212,12 +224,9 @@ static void print_exit(const struct cluster *cluster, const char *output,
         exit = name != NULL && strcmp(name, output) == 0 ? &cluster->exits[i]
                                                          : exit;
     }
-    if (exit != NULL && exit->at != NULL) {
-        (void)printf("{at: %s", exit->at);
-    } else {
-        (void)printf("{at: %.*s", (int)strcspn(output, "_"), output);
-    }
-    (void)printf(", output: %s, ", output);
+    (void)putchar('{');
+    print_place(exit, output, has_views);
+    (void)printf("output: %s, ", output);
     if (exit != NULL && !exit->by_entropy) {
         (void)printf("confidence: %.2f}", 1 - level);
     } else {
@@ -230,21 +239,26 @@ static void print_chosen(const struct cluster *cluster,
                          const struct exit_bytes *bytes, size_t chosen,
                          double points)
 {
+    bool has_views = bytes->raw > 0;
+
     if (chosen == TALLY_LEVELS) {
         (void)printf("No threshold keeps within %g points of the best "
                      "output.\n",
                      points);
         return;
     }
-    (void)printf(
-        "Of %.1f%% the answer leaves early; %.2f%% are right in all, and a "
-        "view's board sends %.1f bytes a sample (its picture has %.0f). In the "
-        "cluster's file:\n  exits: [",
-        100 * exit_early(tally, chosen), 100 * exit_overall(tally, chosen),
-        bytes_at(bytes, tally, chosen), bytes->raw);
+    (void)printf("Of %.1f%% the answer leaves early; %.2f%% are right in all",
+                 100 * exit_early(tally, chosen),
+                 100 * exit_overall(tally, chosen));
+    if (has_views) {
+        (void)printf(", and a view's board sends %.1f bytes a sample (its "
+                     "picture has %.0f)",
+                     bytes_at(bytes, tally, chosen), bytes->raw);
+    }
+    (void)printf(". In the cluster's file:\n  exits: [");
     for (size_t g = 0; g < tally->n_gates; g++) {
         (void)fputs(g > 0 ? ",\n          " : "", stdout);
-        print_exit(cluster, tally->outputs[tally->gates[g]].name,
+        print_exit(cluster, tally->outputs[tally->gates[g]].name, has_views,
                    (double)chosen / 100);
     }
     (void)puts("]");
@@ -257,7 +271,9 @@ static void print_row(struct table *table, const struct exit_tally *tally,
     table_text(table, 0, "%.2f%s", (double)level / 100, is_it ? " *" : "");
     table_text(table, 1, "%.1f%%", 100 * exit_early(tally, level));
     table_text(table, 2, "%.2f%%", 100 * exit_overall(tally, level));
-    table_text(table, 3, "%.1f", bytes_at(bytes, tally, level));
+    if (bytes->raw > 0) {
+        table_text(table, 3, "%.1f", bytes_at(bytes, tally, level));
+    }
 }
 
 int evaluate_print_sweep(const struct ctl *ctl, const struct cluster *cluster,
@@ -286,7 +302,7 @@ int evaluate_print_sweep(const struct ctl *ctl, const struct cluster *cluster,
     if (ctl->format == CTL_JSON) {
         return print_sweep_json(tally, &bytes, chosen, err);
     }
-    table = table_new(ctl, columns, 4);
+    table = table_new(ctl, columns, bytes.raw > 0 ? 4 : 3);
     for (size_t i = 0; i < TALLY_LEVELS; i++) {
         if (i % 10 == 0 || i == chosen) {
             print_row(table, tally, &bytes, i, i == chosen);

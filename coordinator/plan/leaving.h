@@ -1,5 +1,5 @@
 /*
- * Exits of an ordinary model, in whatever plan (docs/decisions/0033): an exit
+ * Exits of an ordinary model, in whatever plan (docs/decisions/0034): an exit
  * is a further output of the model, and where it is follows from the graph or
  * from `after`. What only its output needs comes right behind it in the order
  * of the ops, so it belongs to the stage that ends there; what a request needs

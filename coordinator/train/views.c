@@ -166,14 +166,17 @@ static size_t tier_of(const struct cluster *cluster,
     return t;
 }
 
+/* One that does not say which output it has is the only one there is. */
 static int add_written(const struct cluster_exit *exit, Edged__Recipe *recipe)
 {
     enum doubt_kind doubt = exit->by_entropy ? DOUBT_ENTROPY : DOUBT_TOP;
 
     for (size_t i = 1; i < recipe->n_losses; i++) {
-        if (exit->output != NULL &&
-            strcmp(recipe->losses[i]->scores, exit->output) == 0 &&
-            recipe->n_exits < RECIPE_EXITS) {
+        bool is_it = exit->output != NULL
+                         ? strcmp(recipe->losses[i]->scores, exit->output) == 0
+                         : recipe->n_losses == 2;
+
+        if (is_it && recipe->n_exits < RECIPE_EXITS) {
             return add_exit(recipe, i, doubt);
         }
     }
