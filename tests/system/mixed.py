@@ -297,6 +297,39 @@ def check_verify(tap, cluster):
              "and says where they left", v.get("exits"))
 
 
+def check_planned(tap, cluster, frames):
+    """The same exit where the planner cuts, on one board and on all."""
+    rule = f"exits: [{{output: early, confidence: {frames.confidence:.15f}}}]\n"
+    for title, more in (
+            ("one board", "spares: none\n"),
+            ("replicas", "replicas: 3\ngoal: throughput\n"),
+            ("little memory on each", "goal: memory\nspares: none\n")):
+        rc, out, err = deploy(cluster, "name: mixed\ndevices: local 8\nmodel: "
+                              "{file: mixed.onnx}\n" + more + rule)
+        if not tap.case(rc == 0, f"planned, {title}: deployed", out + err):
+            continue
+        done = Round(cluster, frames, title.replace(" ", "-")).end()
+        wrong, left = judge(frames, done)
+        tap.case(not wrong and left == int(frames.leaves.sum()),
+                 f"planned, {title}: the same answers from the same exits",
+                 wrong[:4])
+
+
+def check_spared(tap, cluster, frames):
+    """What is behind the exit has run for those alone that did not leave."""
+    def runs():
+        rows = cluster.ctl("status", "-o", "json")[1]
+        stages = json.loads(rows)["deployments"][0]["stages"]
+        return {s["name"]: sum(r["runs"] for r in s["replicas"])
+                for s in stages}
+    stay = FRAMES - int(frames.leaves.sum())
+    # The golden input goes through all of them.
+    fits = cluster.wait_for(lambda: runs()["seen"] >= FRAMES and
+                            stay <= runs()["last"] <= stay + 4, 10, 0.2)
+    tap.case(fits, "what is behind it ran for those alone that did not leave",
+             runs())
+
+
 class Killer(threading.Thread):
     """Ends one board after the other at random moments, and starts it again
     at others; the exit's more often than others."""
@@ -356,8 +389,10 @@ def main():
         rc, out, err = deploy(cluster, yaml(frames))
         if tap.case(rc == 0, "deployed", out + err):
             check_quiet(tap, cluster, frames)
+            check_spared(tap, cluster, frames)
             check_verify(tap, cluster)
             check_kills(tap, cluster, frames)
+            check_planned(tap, cluster, frames)
     tap.end()
 
 
