@@ -58,13 +58,11 @@ static void fill(const struct train *t, Edged__Stepped *to)
     to->text = (char *)(uintptr_t)r->text;
 }
 
-#define LEFT_MAX ((size_t)TRAIN_LEVELS * TRAIN_EXITS)
-
 struct said_exits { /* room for what a message says of them */
-    Edged__ExitCount counts[TRAIN_LOSSES];
-    Edged__ExitCount *list[TRAIN_LOSSES];
-    uint64_t left[LEFT_MAX];
-    uint64_t left_correct[LEFT_MAX];
+    Edged__ExitCount counts[LIMIT_LOSSES];
+    Edged__ExitCount *list[LIMIT_LOSSES];
+    uint64_t left[LIMIT_LEFT];
+    uint64_t left_correct[LIMIT_LEFT];
 };
 
 static void fill_exits(const struct train *t, struct said_exits *room,
@@ -84,13 +82,13 @@ static void fill_exits(const struct train *t, struct said_exits *room,
     }
     to->exits = room->list;
     to->n_exits = t->recipe->n_losses;
-    for (size_t i = 0; n > 1 && i < TRAIN_LEVELS * n; i++) {
+    for (size_t i = 0; n > 1 && i < EXIT_LEVELS * n; i++) {
         room->left[i] = exits->left[i / n][i % n];
         room->left_correct[i] = exits->left_correct[i / n][i % n];
     }
     to->left = room->left;
     to->left_correct = room->left_correct;
-    to->n_left = n > 1 ? TRAIN_LEVELS * n : 0;
+    to->n_left = n > 1 ? EXIT_LEVELS * n : 0;
     to->n_left_correct = to->n_left;
 }
 

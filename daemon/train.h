@@ -29,10 +29,7 @@
 #include "graph/views.h"
 #include "train/step.h"
 
-#define TRAIN_LOSSES 16
-#define TRAIN_EXITS 5    /* the last of them is the end */
-#define TRAIN_LEVELS 101 /* thresholds */
-#define TRAIN_OUTPUTS (LIMIT_PORTS + TRAIN_LOSSES)
+#define TRAIN_OUTPUTS (LIMIT_PORTS + LIMIT_LOSSES)
 #define TRAIN_PLANS 2 /* sizes of micro-batches to evaluate with */
 #define TRAIN_MARK 8  /* bytes */
 
@@ -54,9 +51,9 @@ struct train_made { /* what the disk strand makes of a recipe */
     struct train_port in[LIMIT_PORTS];
     struct train_port out[TRAIN_OUTPUTS];
     size_t n_out;                /* the shard's, and then scores beside them */
-    size_t scores[TRAIN_LOSSES]; /* among the outputs */
+    size_t scores[LIMIT_LOSSES]; /* among the outputs */
     struct views views;
-    int view_of[TRAIN_LOSSES]; /* that alone leads to it; -1: there is none */
+    int view_of[LIMIT_LOSSES]; /* that alone leads to it; -1: there is none */
     bool has_seeds;
     bool wants_input_grads;
     bool takes_output_grads;
@@ -137,16 +134,16 @@ struct reduce {
 };
 
 struct train_exits {                /* of an evaluation */
-    uint64_t samples[TRAIN_LOSSES]; /* whose view is there */
-    uint64_t correct[TRAIN_LOSSES];
-    uint64_t left[TRAIN_LEVELS][TRAIN_EXITS];
-    uint64_t left_correct[TRAIN_LEVELS][TRAIN_EXITS];
+    uint64_t samples[LIMIT_LOSSES]; /* whose view is there */
+    uint64_t correct[LIMIT_LOSSES];
+    uint64_t left[EXIT_LEVELS][LIMIT_EXITS + 1];
+    uint64_t left_correct[EXIT_LEVELS][LIMIT_EXITS + 1];
 };
 
 struct train_result {
     uint64_t step; /* 0: nothing was said */
     double square;
-    double losses[TRAIN_LOSSES];
+    double losses[LIMIT_LOSSES];
     uint64_t samples;
     uint64_t correct;
     bool has_exits;
@@ -196,7 +193,7 @@ struct train_job {
     struct train *train;
     enum job_kind kind;
     struct micro *micro;
-    float losses[TRAIN_LOSSES];
+    float losses[LIMIT_LOSSES];
     uint64_t correct;
     struct train_exits exits;
     struct blob *state; /* to be saved */

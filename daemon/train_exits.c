@@ -39,8 +39,8 @@ static void count_left(const struct train *t, const struct micro *m,
                        size_t sample, struct train_exits *to)
 {
     const Edged__Recipe *r = t->recipe;
-    struct answer answers[TRAIN_EXITS];
-    double doubts[TRAIN_EXITS];
+    struct answer answers[LIMIT_EXITS + 1];
+    double doubts[LIMIT_EXITS + 1];
     size_t n = r->n_exits;
 
     for (size_t e = 0; e < n; e++) {
@@ -49,8 +49,8 @@ static void count_left(const struct train *t, const struct micro *m,
                              answers[e].scores, answers[e].n);
     }
     answers[n] = answer_of(t, m, 0, sample);
-    for (size_t level = 0; level < TRAIN_LEVELS; level++) {
-        double most = (double)level / (TRAIN_LEVELS - 1);
+    for (size_t level = 0; level < EXIT_LEVELS; level++) {
+        double most = (double)level / (EXIT_LEVELS - 1);
         size_t e = 0;
 
         while (e < n && doubts[e] > most) {
@@ -74,12 +74,12 @@ void train_exits_count(const struct train *t, const struct micro *m,
 
 void train_exits_add(struct train_exits *to, const struct train_exits *more)
 {
-    for (size_t i = 0; i < TRAIN_LOSSES; i++) {
+    for (size_t i = 0; i < LIMIT_LOSSES; i++) {
         to->samples[i] += more->samples[i];
         to->correct[i] += more->correct[i];
     }
-    for (size_t level = 0; level < TRAIN_LEVELS; level++) {
-        for (size_t e = 0; e < TRAIN_EXITS; e++) {
+    for (size_t level = 0; level < EXIT_LEVELS; level++) {
+        for (size_t e = 0; e <= LIMIT_EXITS; e++) {
             to->left[level][e] += more->left[level][e];
             to->left_correct[level][e] += more->left_correct[level][e];
         }

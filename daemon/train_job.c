@@ -43,7 +43,7 @@ static int run_forward(struct train_job *job)
 {
     struct train *t = job->train;
     struct micro *m = job->micro;
-    struct tensor labels[TRAIN_LOSSES];
+    struct tensor labels[LIMIT_LOSSES];
     struct step_data data = {.inputs = m->x,
                              .labels = labels,
                              .seeds = m->seeds.data != NULL ? &m->seeds : NULL,

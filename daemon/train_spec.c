@@ -80,14 +80,14 @@ static bool is_fine_optimizer(const Edged__OptimizerSpec *o)
 
 static bool is_fine_list(const Edged__Recipe *r)
 {
-    bool fine = r->n_losses <= TRAIN_LOSSES && r->n_rates <= RATES_MAX;
+    bool fine = r->n_losses <= LIMIT_LOSSES && r->n_rates <= RATES_MAX;
 
     for (size_t i = 0; fine && i < r->n_losses; i++) {
         fine = r->losses[i]->scores[0] != '\0' &&
                strlen(r->losses[i]->scores) <= LIMIT_GRAPH_NAME &&
                isfinite(r->losses[i]->weight);
     }
-    fine = fine && r->n_exits < TRAIN_EXITS;
+    fine = fine && r->n_exits <= LIMIT_EXITS;
     for (size_t i = 0; fine && i < r->n_exits; i++) {
         fine =
             r->exits[i]->loss < r->n_losses && r->exits[i]->doubt <= DOUBT_TOP;

@@ -62,7 +62,7 @@ int train_views_find(const struct train *t, struct train_made *made,
     int rc =
         r->train->n_views > 0 ? views_find(made->graph, &made->views, err) : 0;
 
-    for (size_t i = 0; i < TRAIN_LOSSES; i++) {
+    for (size_t i = 0; i < LIMIT_LOSSES; i++) {
         made->view_of[i] = -1;
     }
     if (rc < 0 || made->views.n == 0) {

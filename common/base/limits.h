@@ -142,6 +142,12 @@
 #define LIMIT_LABELS KIB(512)
 #define LIMIT_CALIBRATION MIB(64) /* inputs that codecs are tried on */
 
+/* What is trained and counted. */
+#define LIMIT_LOSSES 16 /* outputs with a loss */
+#define LIMIT_EXITS 4   /* of them, where samples may leave before the end */
+#define EXIT_LEVELS 101 /* thresholds tried: 0, 0.01, ..., 1 */
+#define LIMIT_LEFT ((size_t)EXIT_LEVELS * (LIMIT_EXITS + 1))
+
 /* Data sets for training. */
 #define LIMIT_DATA_SAMPLES ((uint64_t)1 << 27)
 #define LIMIT_DATA_CLASSES 32768

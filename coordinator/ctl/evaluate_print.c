@@ -129,7 +129,7 @@ int evaluate_print_table(const struct ctl *ctl, const uint64_t *sets,
                          const struct exit_tally *tallies, size_t n,
                          struct err *err)
 {
-    struct table_column columns[2 + TALLY_OUTPUTS] = {{"MISSING", false}};
+    struct table_column columns[2 + LIMIT_LOSSES] = {{"MISSING", false}};
     size_t n_columns = 1;
     struct table *table;
 
@@ -179,7 +179,7 @@ static int print_sweep_json(const struct exit_tally *tally,
     json_t *rows = json_array();
     json_t *pick = NULL;
 
-    for (size_t i = 0; i < TALLY_LEVELS; i++) {
+    for (size_t i = 0; i < EXIT_LEVELS; i++) {
         json_t *row = json_pack("{s:f, s:f, s:f, s:f}", "threshold",
                                 (double)i / 100, "early", exit_early(tally, i),
                                 "overall", exit_overall(tally, i), "bytes",
@@ -241,7 +241,7 @@ static void print_chosen(const struct cluster *cluster,
 {
     bool has_views = bytes->raw > 0;
 
-    if (chosen == TALLY_LEVELS) {
+    if (chosen == EXIT_LEVELS) {
         (void)printf("No threshold keeps within %g points of the best "
                      "output.\n",
                      points);
@@ -303,7 +303,7 @@ int evaluate_print_sweep(const struct ctl *ctl, const struct cluster *cluster,
         return print_sweep_json(tally, &bytes, chosen, err);
     }
     table = table_new(ctl, columns, bytes.raw > 0 ? 4 : 3);
-    for (size_t i = 0; i < TALLY_LEVELS; i++) {
+    for (size_t i = 0; i < EXIT_LEVELS; i++) {
         if (i % 10 == 0 || i == chosen) {
             print_row(table, tally, &bytes, i, i == chosen);
         }

@@ -13,7 +13,7 @@
 static void read_outputs(const Edged__TrainReply *reply,
                          struct exit_tally *tally)
 {
-    for (size_t i = 0; i < reply->n_exits && i < TALLY_OUTPUTS; i++) {
+    for (size_t i = 0; i < reply->n_exits && i < LIMIT_LOSSES; i++) {
         const Edged__ExitCount *from = reply->exits[i];
         struct exit_output *to = &tally->outputs[tally->n++];
 
@@ -27,7 +27,7 @@ static void read_gates(const Edged__TrainReply *reply, struct exit_tally *tally)
 {
     size_t n = reply->n_gates + 1;
 
-    if (n > TALLY_GATES + 1 || reply->n_left != TALLY_LEVELS * n ||
+    if (n > LIMIT_EXITS + 1 || reply->n_left != EXIT_LEVELS * n ||
         reply->n_left_correct != reply->n_left) {
         return;
     }
@@ -95,12 +95,12 @@ size_t exit_choose(const struct exit_tally *tally, double points)
     for (size_t g = 0; g < tally->n_gates; g++) {
         best = fmax(best, exit_accuracy(&tally->outputs[tally->gates[g]]));
     }
-    for (size_t i = TALLY_LEVELS; i-- > 0;) {
+    for (size_t i = EXIT_LEVELS; i-- > 0;) {
         if (exit_overall(tally, i) >= best - points) {
             return i;
         }
     }
-    return TALLY_LEVELS;
+    return EXIT_LEVELS;
 }
 
 /* ---- bytes ----------------------------------------------------------------

@@ -9,10 +9,6 @@
 #include "graph/views.h"
 #include "net/io.h"
 
-#define TALLY_OUTPUTS 16
-#define TALLY_GATES 4
-#define TALLY_LEVELS 101 /* thresholds 0, 0.01, ..., 1 */
-
 struct exit_output {
     char name[LIMIT_GRAPH_NAME + 1];
     uint64_t samples; /* whose view is there */
@@ -23,12 +19,12 @@ struct exit_tally {
     uint64_t samples; /* of the test set */
     double accuracy;  /* of the first output */
     double loss;
-    struct exit_output outputs[TALLY_OUTPUTS]; /* the first: the last tier's */
+    struct exit_output outputs[LIMIT_LOSSES]; /* the first: the last tier's */
     size_t n;
-    size_t gates[TALLY_GATES]; /* outputs that samples may leave at, in order */
+    size_t gates[LIMIT_EXITS]; /* outputs that samples may leave at, in order */
     size_t n_gates;
-    uint64_t left[TALLY_LEVELS][TALLY_GATES + 1];
-    uint64_t left_correct[TALLY_LEVELS][TALLY_GATES + 1];
+    uint64_t left[EXIT_LEVELS][LIMIT_EXITS + 1];
+    uint64_t left_correct[EXIT_LEVELS][LIMIT_EXITS + 1];
 };
 
 void exit_tally_read(const Edged__TrainReply *reply, struct exit_tally *tally);
@@ -42,7 +38,7 @@ double exit_early(const struct exit_tally *tally, size_t level);
 
 /* The highest threshold (the least traffic) by which at most `points` of
  * accuracy (0.005: half a point) are lost against the best single output of
- * those that gather, or TALLY_LEVELS: there is none. */
+ * those that gather, or EXIT_LEVELS: there is none. */
 size_t exit_choose(const struct exit_tally *tally, double points);
 
 /* Payload that one view's board sends for a sample, on average over views: to

@@ -20,7 +20,7 @@ void trainer_exits_take(struct trainer_exits *to, const Edged__Stepped *from)
 {
     struct trainer_exits more = {0};
 
-    if (from->n_exits > TRAINER_LOSSES || from->n_left > TRAINER_LEFT ||
+    if (from->n_exits > LIMIT_LOSSES || from->n_left > LIMIT_LEFT ||
         from->n_left_correct != from->n_left) {
         return; /* of another version */
     }
@@ -56,7 +56,7 @@ void trainer_exits_say(const struct trainer *t, struct trainer_said *room,
         room->counts[i].correct = exits->correct[i];
         room->list[i] = &room->counts[i];
     }
-    for (size_t i = 0; i < recipe->n_exits && i < TRAINER_LOSSES; i++) {
+    for (size_t i = 0; i < recipe->n_exits && i < LIMIT_LOSSES; i++) {
         room->gates[i] = recipe->losses[recipe->exits[i]->loss]->scores;
         reply->n_gates = i + 1;
     }

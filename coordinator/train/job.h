@@ -61,7 +61,6 @@ int recipe_lossy(const struct recipe_ask *ask, const struct graph *shard,
 
 /* views.c: whether a model of several views can be trained as the file says;
  * what is written of them into a recipe, if it is one. */
-#define RECIPE_EXITS 4
 int recipe_views_check(const struct recipe_ask *ask,
                        const Edged__Placement *spec, struct err *err);
 int recipe_views(const struct recipe_ask *ask, Edged__DataSpec *spec);

@@ -66,22 +66,20 @@ double trainer_mean_loss(const struct trainer_sums *sums); /* 0: of none */
 double trainer_accuracy(const struct trainer_sums *sums);
 
 /* What an evaluation counts of several outputs, as Stepped has it. */
-#define TRAINER_LOSSES 16
-#define TRAINER_LEFT (101 * 5) /* thresholds, and exits of each */
 
 struct trainer_exits {
-    uint64_t samples[TRAINER_LOSSES]; /* by loss */
-    uint64_t correct[TRAINER_LOSSES];
+    uint64_t samples[LIMIT_LOSSES]; /* by loss */
+    uint64_t correct[LIMIT_LOSSES];
     size_t n;
-    uint64_t left[TRAINER_LEFT];
-    uint64_t left_correct[TRAINER_LEFT];
+    uint64_t left[LIMIT_LEFT];
+    uint64_t left_correct[LIMIT_LEFT];
     size_t n_left;
 };
 
 struct trainer_said { /* room for what a reply says of them */
-    Edged__ExitCount counts[TRAINER_LOSSES];
-    Edged__ExitCount *list[TRAINER_LOSSES];
-    char *gates[TRAINER_LOSSES];
+    Edged__ExitCount counts[LIMIT_LOSSES];
+    Edged__ExitCount *list[LIMIT_LOSSES];
+    char *gates[LIMIT_LOSSES];
 };
 
 enum trainer_kind { STEP_TRAINS, STEP_EVALUATES, STEP_APPLIES };

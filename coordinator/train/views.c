@@ -176,7 +176,7 @@ static int add_written(const struct cluster_exit *exit, Edged__Recipe *recipe)
                          ? strcmp(recipe->losses[i]->scores, exit->output) == 0
                          : recipe->n_losses == 2;
 
-        if (is_it && recipe->n_exits < RECIPE_EXITS) {
+        if (is_it && recipe->n_exits < LIMIT_EXITS) {
             return add_exit(recipe, i, doubt);
         }
     }
@@ -211,7 +211,7 @@ static int add_exits(const struct recipe_ask *ask, const struct graph *shard,
     for (size_t i = 1; i < recipe->n_losses && rc == 0; i++) {
         int value = graph_find_value(shard, recipe->losses[i]->scores);
 
-        if (gathers(views, reach[value]) && recipe->n_exits < RECIPE_EXITS) {
+        if (gathers(views, reach[value]) && recipe->n_exits < LIMIT_EXITS) {
             rc = add_exit(recipe, i, DOUBT_ENTROPY);
         }
     }
@@ -230,7 +230,7 @@ int recipe_exits(const struct recipe_ask *ask, const struct graph *shard,
     if (rc < 0 || recipe->n_losses < 2) {
         return rc;
     }
-    recipe->exits = mem_array(Edged__ExitSpec *, RECIPE_EXITS);
+    recipe->exits = mem_array(Edged__ExitSpec *, LIMIT_EXITS);
     rc = recipe->exits != NULL ? views_reach(shard, &reach) : EDGE_ENOMEM;
     if (rc == 0) {
         rc = add_exits(ask, shard, &views, reach, recipe);

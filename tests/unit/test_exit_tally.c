@@ -20,7 +20,7 @@ static void fill(struct exit_tally *t)
     t->outputs[1] = (struct exit_output){"local", 100, 80};
     t->gates[0] = 1;
     t->n_gates = 1;
-    for (size_t i = 0; i < TALLY_LEVELS; i++) {
+    for (size_t i = 0; i < EXIT_LEVELS; i++) {
         t->left[i][0] = i;
         t->left[i][1] = 100 - i;
         t->left_correct[i][0] = i <= 60 ? i : 60 + (i - 60) / 2;
@@ -54,10 +54,10 @@ static void test_the_highest_threshold_that_keeps_enough(void **state)
     fill(&t); /* 60 + (i - 60) / 2 + (100 - i) * 9 / 10 >= 90 - points */
     assert_int_equal(exit_choose(&t, 0), 74);
     assert_int_equal(exit_choose(&t, 0.02), 80);
-    for (size_t i = 0; i < TALLY_LEVELS; i++) {
+    for (size_t i = 0; i < EXIT_LEVELS; i++) {
         t.left_correct[i][0] = t.left_correct[i][1] = 0;
     }
-    assert_int_equal(exit_choose(&t, 0.1), TALLY_LEVELS);
+    assert_int_equal(exit_choose(&t, 0.1), EXIT_LEVELS);
 }
 
 /* The paper's formula: 4 bytes a class, and f o / 8 of features. */
