@@ -334,9 +334,12 @@ def main():
         judge(tap, watch, checker, rc, err)
         check_kills(tap, watch.rows, kills)
         growth = memory.growth()
-        most = 4096 if SECONDS < 300 else 2048
-        tap.case(all(kb < most for kb in growth.values()) and
-                 "watch" in growth, "no process grows", growth)
+        if IS_SLOW:
+            tap.skip("no process grows", "sanitizers keep what was freed")
+        else:
+            most = 4096 if SECONDS < 300 else 2048
+            tap.case(all(kb < most for kb in growth.values()) and
+                     "watch" in growth, "no process grows", growth)
         tap.note(f"kB grown: {growth}; of {memory.late}")
         tap.note(f"slowest camera: {cameras.worst * 1000:.0f} ms")
         check_text(tap, cluster)
