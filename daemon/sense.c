@@ -70,11 +70,7 @@ static int check_form(const struct daemon *d, const char *from, struct err *err)
                        "edged with --allow-exec",
                        d->name, from);
     }
-    return form.kind == SOURCE_V4L2
-               ? err_set(err, EDGE_EUNSUPPORTED,
-                         "%s takes no pictures from \"v4l2:\" in this version",
-                         d->name)
-               : 0;
+    return 0;
 }
 
 static int read_source(const struct daemon *d, const Edged__Shard *from,

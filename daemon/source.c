@@ -1,7 +1,7 @@
 /*
  * A view's own source.
  *
- *   a feed (source_dir.c, source_exec.c) brings pictures with their times
+ *   a feed (source_dir.c, _exec.c, _v4l2.c) brings pictures with their times
  *   the newest few are kept; while somebody asks, the newest is opened ahead
  *   an ask for an instant is answered with the picture of that instant, which
  *   is opened first if need be; what the feed has noticed and not read yet
@@ -74,6 +74,10 @@ static struct source *find(struct daemon *d, const char *from,
 static struct source *make(struct daemon *d, const char *from,
                            const struct image_spec *spec)
 {
+    static const struct source_feed *const feeds[] = {
+        [SOURCE_DIR] = &source_dir_feed,
+        [SOURCE_EXEC] = &source_exec_feed,
+        [SOURCE_V4L2] = &source_v4l2_feed};
     struct source *s = mem_new(struct source);
 
     if (s == NULL) {
@@ -88,8 +92,7 @@ static struct source *make(struct daemon *d, const char *from,
     s->daemon = d;
     s->refs = 1;
     memcpy(&s->spec, spec, sizeof(*spec));
-    s->feed =
-        s->form.kind == SOURCE_EXEC ? &source_exec_feed : &source_dir_feed;
+    s->feed = feeds[s->form.kind];
     list_init(&s->asks);
     io_timer_init(&s->turn, on_turn);
     list_push(&d->sources, &s->link);
@@ -147,8 +150,10 @@ static void on_open(struct io_work *work)
     struct opening *o = container_of(work, struct opening, work);
     struct image image = {0};
 
-    o->rc =
-        image_decode("a frame", o->raw->data, o->raw->size, &image, &o->err);
+    o->rc = o->yuyv.width > 0 ? yuyv_decode(&o->yuyv, o->raw->data,
+                                            o->raw->size, &image, &o->err)
+                              : image_decode("a frame", o->raw->data,
+                                             o->raw->size, &image, &o->err);
     if (o->rc == 0) {
         o->rc = image_prepare(&image, &o->spec, &o->tensor, &o->err);
     }
@@ -207,6 +212,8 @@ static void open_next(struct source *s)
     o->at_us = frame->at_us;
     o->raw = frame->raw;
     frame->raw = NULL;
+    o->yuyv = s->form.kind == SOURCE_V4L2 ? source_yuyv(frame->tag)
+                                          : (struct yuyv){.width = 0};
     o->spec = s->spec;
     o->work.run = on_open;
     o->work.done = on_opened;

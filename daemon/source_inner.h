@@ -7,6 +7,7 @@
 #include "daemon/parts.h"
 #include "daemon/source.h"
 #include "image/prepare.h"
+#include "image/yuyv.h"
 
 struct source_feed { /* a kind of source */
     /* EDGE_ENOMEM, or what this machine lacks. */
@@ -23,12 +24,14 @@ struct source_feed { /* a kind of source */
 
 extern const struct source_feed source_dir_feed;
 extern const struct source_feed source_exec_feed;
+extern const struct source_feed source_v4l2_feed;
 
 struct opening { /* a picture, on the code strand */
     struct io_work work;
     bool is_busy;
     uint64_t at_us;
     struct blob *raw;
+    struct yuyv yuyv;       /* of what is no picture file; zero: it is */
     struct image_spec spec; /* for the job: nothing else of the source's */
     struct tensor tensor;
     int rc;
@@ -55,6 +58,8 @@ struct source {
     uint64_t said_us; /* the newest complaint */
 };
 
+/* source_v4l2.c: the form that a frame's tag stands for. */
+struct yuyv source_yuyv(uint64_t tag);
 /* A frame has come; the source takes the blob. */
 void source_take(struct source *source, uint64_t at_us, struct blob *raw);
 /* Looks at what there is to do and whom to answer, soon. */

@@ -53,7 +53,7 @@ static const struct read_row view_rows[] = {
      FIELD(view, from),
      .takes = SOURCE_FORMS,
      .help = "where it comes from, on its device: the newest picture in a "
-             "folder, or what a command prints; for edgectl watch"},
+             "folder, what a command prints, or a camera; for edgectl watch"},
 };
 
 const struct read_table cluster_view_table = {

@@ -68,8 +68,6 @@ int cluster_check_view(struct reader *reader, const struct doc_node *node,
     why = source_form_read(view->from, &form);
     if (why != NULL) {
         read_error(reader, &from->at, "\"from\": %s", why);
-    } else if (form.kind == SOURCE_V4L2) {
-        read_later(reader, &from->at, "\"v4l2:\"");
     }
     return 0;
 }
