@@ -20,7 +20,7 @@
 
 /* Pictures of an instant are on their boards by then, though clocks differ and
  * writing one takes a while. */
-#define BEHIND_US 100000
+#define BEHIND_US (SENSE_BEHIND_MS * 1000)
 #define EVERY_MIN_US 4000
 #define EVERY_MAX_US 3600000000u
 #define UNDER_WAY_MAX 64

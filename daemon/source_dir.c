@@ -183,6 +183,21 @@ static void on_read(struct io_work *work)
 
 static void read_next(struct dir_feed *feed);
 
+/* Others may have been asked for its moment before. */
+static void check_time(struct source *s, uint64_t at_us)
+{
+    uint64_t now = io_wall_us(s->daemon->io);
+    struct err err;
+
+    if (now > at_us && now - at_us > (uint64_t)SENSE_BEHIND_MS * 1000) {
+        (void)err_set(&err, 0,
+                      "a picture came %llu ms after its own time; by then "
+                      "other views may have been asked for that moment",
+                      (unsigned long long)(now - at_us) / 1000);
+        source_complain(s, err.text);
+    }
+}
+
 /* A file that was written twice before it was read once has one picture that
  * nobody saw. The same picture under two names is one that was renamed. */
 static void take(struct source *s, struct found *found)
@@ -206,6 +221,9 @@ static void on_done(struct io_work *work)
         frames_clear(&s->frames); /* what lay between is not known */
     }
     for (size_t i = 0; i < r->n_found; i++) {
+        if (!r->names.all) {
+            check_time(s, r->found[i].at_us);
+        }
         take(s, &r->found[i]);
     }
     if (s->refs == 0) {

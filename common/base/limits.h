@@ -118,6 +118,7 @@
 #define RENEW_REFUSED_MS 60000 /* after one that was refused */
 #define ENROL_MS 5000          /* for each address of a token */
 #define REQUEST_MS 30000       /* default deadline of a request */
+#define SENSE_BEHIND_MS 100    /* ago is what sources are asked for */
 
 /* Measuring a model on a board (docs/decisions/0018). */
 #define MEASURE_RUNS 15        /* of each op at most */

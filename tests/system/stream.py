@@ -4,6 +4,7 @@ each that lacks a view says so, and nothing grows. STREAM_SECONDS=600 for the
 whole ten minutes, with a board killed each minute."""
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ SECONDS = float(os.environ.get("STREAM_SECONDS", "16"))
 RATE = 24
 KILL_EVERY = 60 if SECONDS >= 300 else SECONDS / 2  # seconds between kills
 AWAY = 3  # seconds that a killed board stays dead
+LATE = 0.08  # a camera that is later than this mixes frames: decision 33
 LEVELS = 251  # gray values that count frames
 IS_SLOW = os.environ.get("EDGE_MODE", "release") != "release"
 HUB, SERVER = "local-7", "local-8"
@@ -75,11 +77,12 @@ def make_model(path):
     onnx.save(model, path)
 
 
-def yaml(cluster):
+def yaml(cluster, source=None):
     rows = ", ".join(f"{{name: {n}, host: 127.0.0.1, port: {p}}}"
                      for n, p in cluster.ports.items())
     views = ", ".join(
-        f"input_{v}: {{on: local-{v + 1}, from: \"dir:{cluster.folder}/cam-{v}\"}}"
+        f"input_{v}: {{on: local-{v + 1}, from: "
+        f"\"{source or f'dir:{cluster.folder}/cam-{v}'}\"}}"
         for v in range(VIEWS))
     return (f"name: cams\ndevices: [{rows}]\nmodel: {{file: stream.onnx}}\n"
             f"views: {{{views}}}\n"
@@ -87,6 +90,14 @@ def yaml(cluster):
             f"{HUB}}}, {{name: cloud, on: {SERVER}}}]\n"
             f"exits: [{{at: local, output: local_scores, entropy: 0.985}}]\n"
             "deadline: 500ms\nsecurity: {mode: insecure}\n")
+
+
+class Boards(Procs):
+    allows_exec = False
+
+    def arguments(self, name):
+        return ["--allow-exec"] if self.allows_exec and \
+            name != "coordinator" else []
 
 
 class Cameras(threading.Thread):
@@ -101,6 +112,7 @@ class Cameras(threading.Thread):
         self.times = {}  # of the newest frames: time in us -> number
         self.is_over = False
         self.worst = 0  # seconds from a frame's time to its last file
+        self.late = set()  # frames whose files came later than is promised
         for path in self.folders:
             os.makedirs(path, exist_ok=True)
 
@@ -118,7 +130,10 @@ class Cameras(threading.Thread):
         for v, path in enumerate(self.folders):
             os.utime(path + "/.writing", ns=(now * 1000, now * 1000))
             os.rename(path + "/.writing", self.name(v, self.n))
-        self.worst = max(self.worst, time.time() - now / 1e6)
+        took = time.time() - now / 1e6
+        self.worst = max(self.worst, took)
+        if took > LATE:
+            self.late.add(self.n)
         for v in range(VIEWS):
             old = self.name(v, self.n - 48)
             if v % 2 and os.path.exists(old):
@@ -192,6 +207,7 @@ class Checker:
         self.wrong = []
         self.twice = []
         self.gaps = {}  # sets of missing views, how often
+        self.late = 0  # of frames that the cameras were late with
 
     def check(self, row):
         number = row["sample"]
@@ -205,7 +221,11 @@ class Checker:
         levels = levels_of(row)
         newest = max((t for t in list(self.cameras.times) if t <= at),
                      default=0)
-        want = self.cameras.times.get(newest, 0) % LEVELS + 1
+        frame = self.cameras.times.get(newest, 0)
+        want = frame % LEVELS + 1
+        if frame in self.cameras.late:
+            self.late += 1
+            return
         self.gaps[tuple(missing)] = self.gaps.get(tuple(missing), 0) + 1
         if any(levels[v] != (0 if v in missing else want)
                for v in range(VIEWS)) or \
@@ -258,8 +278,10 @@ def check_kills(tap, rows, kills):
                   "error" not in r]
         after = [r for r in rows if r["came"] > back and "error" not in r]
         first = next((r for r in after if r["complete"]), None)
-        tap.case(during and all(missing_of(r) == [view] for r in during) and
-                 first is not None,
+        # On a busy machine another board may miss a frame, and says so, too.
+        others = sum(missing_of(r) != [view] for r in during)
+        tap.case(during and all(view in missing_of(r) for r in during) and
+                 others <= len(during) // 8 and first is not None,
                  f"without board {view + 1}: answers say so; complete again "
                  "after it is back", [missing_of(r) for r in during][:9])
         if first is not None:
@@ -296,14 +318,52 @@ def check_dark(tap, cluster, cameras):
              out + err)
 
 
+def check_restart(tap, cluster):
+    """The coordinator is killed: the watch goes on where it was."""
+    watch = Watch(cluster, "--rate", "20", "-n", "40")
+    cluster.wait_for(lambda: len(watch.rows) >= 10, 10)
+    cluster.stop("coordinator", signal.SIGKILL)
+    cluster.start("coordinator")
+    rc = watch.p.wait(30)
+    watch.join(10)
+    numbers = [r["sample"] for r in watch.rows]
+    tap.case(len(numbers) == 40 and len(set(numbers)) == 40 and
+             watch.summary["answered"] + watch.summary["failed"] == 40 and
+             rc in (0, 6),
+             "the coordinator is killed: watch goes on, no number comes twice",
+             f"{rc} {numbers} {watch.p.stderr.read()}")
+
+
+def check_exec(tap, cluster):
+    """Commands: only where edged was started to run them."""
+    picture = cluster.folder + "/picture.pgm"
+    with open(picture, "wb") as f:
+        f.write(b"P5\n%d %d\n255\n" % (SIDE, SIDE) + b"\x40" * SIDE * SIDE)
+    path = cluster.folder + "/cluster.yaml"
+    with open(path, "w") as f:
+        f.write(yaml(cluster, f"exec:cat {picture}"))
+    rc, _, err = cluster.ctl("deploy", path, "--progress=none")
+    tap.case(rc != 0 and "--allow-exec" in err,
+             "a command is refused by a board that was not told to run any",
+             err)
+    cluster.allows_exec = True
+    for name in cluster.nodes():
+        cluster.stop(name)
+        cluster.start(name)
+    cluster.wait_for(lambda: cluster.ctl("deploy", path,
+                                         "--progress=none")[0] == 0, 20, 0.5)
+    watch = Watch(cluster, "--rate", "4", "-n", "6")
+    rc = watch.p.wait(30)
+    watch.join(10)
+    tap.case(rc == 0 and len(watch.rows) == 6 and
+             all(levels_of(r) == [64] * VIEWS for r in watch.rows),
+             "with --allow-exec it is run when asked", watch.rows[:2])
+
+
 def check_no_sources(tap, cluster):
     path = cluster.folder + "/cluster.yaml"
-    with open(path) as f:
-        text = f.read()
-    for v in range(VIEWS):
-        text = text.replace(f", from: \"dir:{cluster.folder}/cam-{v}\"", "")
     with open(path, "w") as f:
-        f.write(text)
+        f.write(re.sub(", from: \"[^\"]*\"", "", yaml(cluster)))
     rc, _, err = cluster.ctl("deploy", path, "--progress=none")
     tap.case(rc == 0, "deployed without sources", err)
     rc, _, err = cluster.ctl("watch")
@@ -312,7 +372,7 @@ def check_no_sources(tap, cluster):
 
 def main():
     tap = Tap()
-    with Procs(8) as cluster:
+    with Boards(8) as cluster:
         cameras = Cameras(cluster.folder)
         cameras.start()
         make_model(cluster.folder + "/stream.onnx")
@@ -343,7 +403,9 @@ def main():
         tap.note(f"kB grown: {growth}; of {memory.late}")
         tap.note(f"slowest camera: {cameras.worst * 1000:.0f} ms")
         check_text(tap, cluster)
+        check_restart(tap, cluster)
         check_dark(tap, cluster, cameras)
+        check_exec(tap, cluster)
         check_no_sources(tap, cluster)
     tap.end()
 
@@ -360,6 +422,8 @@ def judge(tap, watch, checker, rc, err):
     tap.case(len(answered) >= share * SECONDS * RATE,
              f"{len(answered)} of {SECONDS * RATE:.0f} samples answered",
              f"{s} {[r for r in watch.rows if 'error' in r][:3]}")
+    tap.case(checker.late <= len(answered) // 20, f"{checker.late} samples of "
+             "frames that this test was late to write", checker.late)
     tap.note(f"{s}; missing: {checker.gaps}; "
              f"left early: {sum('exit' in r for r in answered)}")
 
