@@ -31,7 +31,8 @@ static double *copy_numbers(const float *from, size_t n)
 }
 
 static int fill(const struct cluster *cluster, const struct cluster_view *view,
-                const struct cluster_input *input, Edged__ViewSource *to)
+                const struct cluster_input *input, bool may_lack,
+                Edged__ViewSource *to)
 {
     to->stale_ms =
         cluster->deadline_ms > STALE_MS ? cluster->deadline_ms : STALE_MS;
@@ -39,6 +40,7 @@ static int fill(const struct cluster *cluster, const struct cluster_view *view,
     to->crop = input->crop;
     to->color = input->color;
     to->range = input->range;
+    to->blank_absent = may_lack && input->blank == CLUSTER_BLANK_ABSENT;
     to->mean = copy_numbers(input->mean, input->n);
     to->n_mean = to->mean != NULL ? input->n : 0;
     to->std = copy_numbers(input->std, input->n);
@@ -64,7 +66,7 @@ static int set_source(const struct working *w, size_t input_index,
     }
     edged__view_source__init(source);
     shard->source = source;
-    return fill(w->job->cluster, view, input, source);
+    return fill(w->job->cluster, view, input, w->tiers.has_present, source);
 }
 
 /* Pictures become what the model takes, or nothing is deployed. */

@@ -104,6 +104,7 @@ struct sensing { /* sense.c */
     char *from;
     uint64_t stale_us;
     struct image_spec spec;
+    bool blank_absent;     /* what is black everywhere was not seen */
     struct source *source; /* NULL: the shard is not ready yet */
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "config/source.h"
+#include "image/grid.h"
 #include "wire/convert.h"
 
 #include <string.h>
@@ -95,6 +96,7 @@ static int read_source(const struct daemon *d, const Edged__Shard *from,
         rc = read_spec(how, &input.shape, &sensing->spec, err);
     }
     sensing->stale_us = (uint64_t)how->stale_ms * 1000;
+    sensing->blank_absent = how->blank_absent;
     sensing->from = mem_strdup(how->from);
     return rc == 0 && sensing->from == NULL
                ? err_set(err, EDGE_ENOMEM, "out of memory")
@@ -169,13 +171,24 @@ static void see(struct run *run, const struct tensor *seen)
     run_queue(run);
 }
 
+static bool is_blank(const struct sensing *sensing, const struct tensor *seen)
+{
+    const struct shape *shape = &seen->shape;
+    float black[GRID_CHANNELS];
+
+    image_spec_black(&sensing->spec, black);
+    return sensing->blank_absent &&
+           grid_is_blank(seen->data, (size_t)shape->dims[1],
+                         (size_t)(shape->dims[2] * shape->dims[3]), black);
+}
+
 static void on_seen(struct source_ask *ask, const struct tensor *seen)
 {
     struct run *run = container_of(ask, struct run, ask);
     struct daemon *d = run->daemon;
 
     run->asks = false;
-    if (seen != NULL) {
+    if (seen != NULL && !is_blank(run->shard->sensing, seen)) {
         see(run, seen);
         run_pump(d);
     } else {

@@ -58,7 +58,8 @@ static const struct read_row input_rows[] = {
      FIELD(input, blank),
      .words = blanks,
      .initial = "present",
-     .help = "of a grid: what a view is that is black in all places"},
+     .help = "what a view of a grid, or of a source, is that is black in all "
+             "places"},
     {.key = "crop",
      .type = READ_REAL,
      FIELD(input, crop),

@@ -23,6 +23,13 @@ struct image_spec image_spec_default(int width, int height)
     };
 }
 
+void image_spec_black(const struct image_spec *spec, float black[3])
+{
+    for (int c = 0; c < 3; c++) {
+        black[c] = (0.0F - spec->mean[c]) / spec->std[c];
+    }
+}
+
 int image_spec_channels(const struct image_spec *spec)
 {
     return spec->color == IMAGE_COLOR_GRAY ? 1 : 3;

@@ -46,6 +46,9 @@ struct image_spec image_spec_default(int width, int height);
 /* EDGE_EINVAL and a sentence if a number is out of range. */
 int image_spec_check(const struct image_spec *spec, struct err *err);
 
+/* What a black pixel becomes, by channel. */
+void image_spec_black(const struct image_spec *spec, float black[3]);
+
 /* 1 or 3. */
 int image_spec_channels(const struct image_spec *spec);
 

@@ -70,15 +70,6 @@ int views_form(struct deployed *d, const struct image_grid *grid,
 
 /* ---- one picture --------------------------------------------------------- */
 
-/* What 0 becomes in each channel. */
-static void find_black(const struct image_spec *spec,
-                       float black[GRID_CHANNELS])
-{
-    for (int c = 0; c < GRID_CHANNELS; c++) {
-        black[c] = (0.0F - spec->mean[c]) / spec->std[c];
-    }
-}
-
 /* 1: it is there; 0: it is black, and so it is not. */
 static int cut_one(const struct views_form *form, const struct tensor *whole,
                    size_t view, const struct shape *shape, struct tensor *to)
@@ -90,7 +81,7 @@ static int cut_one(const struct views_form *form, const struct tensor *whole,
     }
     grid_cut(whole->data, (int)whole->shape.dims[1], (int)whole->shape.dims[2],
              (int)whole->shape.dims[3], &form->grid, (int)view, to->data);
-    find_black(&form->whole.spec, black);
+    image_spec_black(&form->whole.spec, black);
     if (form->blank_absent &&
         grid_is_blank(to->data, (size_t)shape->dims[1],
                       (size_t)(shape->dims[2] * shape->dims[3]), black)) {

@@ -360,6 +360,29 @@ def check_exec(tap, cluster):
              "with --allow-exec it is run when asked", watch.rows[:2])
 
 
+def check_black(tap, cluster):
+    """`blank: absent`: a camera that sees nothing but black is not there."""
+    black = cluster.folder + "/black.pgm"
+    with open(black, "wb") as f:
+        f.write(b"P5\n%d %d\n255\n" % (SIDE, SIDE) + bytes(SIDE * SIDE))
+    picture = f"exec:cat {cluster.folder}/picture.pgm"
+    text = yaml(cluster, picture).replace(
+        f'on: local-3, from: "{picture}"',
+        f'on: local-3, from: "exec:cat {black}"').replace(
+        "file: stream.onnx", "file: stream.onnx, input: {blank: absent}")
+    path = cluster.folder + "/cluster.yaml"
+    with open(path, "w") as f:
+        f.write(text)
+    rc, _, err = cluster.ctl("deploy", path, "--progress=none")
+    watch = Watch(cluster, "--rate", "4", "-n", "4")
+    watch.p.wait(30)
+    watch.join(10)
+    tap.case(rc == 0 and len(watch.rows) == 4 and
+             all(list(missing_of(r)) == [2] for r in watch.rows),
+             "a black picture is none where the file says so",
+             err or watch.rows[:2])
+
+
 def check_no_sources(tap, cluster):
     path = cluster.folder + "/cluster.yaml"
     with open(path, "w") as f:
@@ -406,6 +429,7 @@ def main():
         check_restart(tap, cluster)
         check_dark(tap, cluster, cameras)
         check_exec(tap, cluster)
+        check_black(tap, cluster)
         check_no_sources(tap, cluster)
     tap.end()
 

@@ -146,6 +146,29 @@ static void test_mean_follows_the_models_order(void **state)
     assert_values(*state, &spec, want, 6);
 }
 
+static void test_black_is_known_beforehand(void **state)
+{
+    uint8_t pixels[6] = {0};
+    const struct image black = {
+        .width = 2, .height = 1, .channels = 3, .pixels = pixels};
+    struct image_spec spec = as_it_is();
+    float level[3];
+
+    (void)state;
+    for (int range = 0; range < 2; range++) {
+        spec.range = range == 0 ? IMAGE_RANGE_UNIT : IMAGE_RANGE_BYTE;
+        for (int c = 0; c < 3; c++) {
+            spec.mean[c] = 0.2f + (float)c;
+            spec.std[c] = 0.5f * (float)(c + 1);
+        }
+        image_spec_black(&spec, level);
+        assert_values(&black, &spec,
+                      (float[]){level[0], level[0], level[1], level[1],
+                                level[2], level[2]},
+                      6);
+    }
+}
+
 static void test_colour_becomes_gray(void **state)
 {
     /* 0.299, 0.587 and 0.114 of pair[], rounded */
@@ -415,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_levels_then_mean_then_deviation),
         cmocka_unit_test(test_each_channel_has_its_own_mean),
         cmocka_unit_test(test_mean_follows_the_models_order),
+        cmocka_unit_test(test_black_is_known_beforehand),
         cmocka_unit_test(test_colour_becomes_gray),
         cmocka_unit_test(test_gray_fills_three_channels),
         cmocka_unit_test(test_a_letterbox_is_filled),
