@@ -146,6 +146,33 @@ static bool is_shared(const struct hold *hold)
     return hold->place != NULL && hold->place->gathers;
 }
 
+/*
+ * A gathering that was given up: parts of one request went to two nodes, as
+ * senders had different views. By now they mostly have the same, so each goes
+ * to its first choice, and stays there if it was there. If that does not help,
+ * somebody cannot reach it: then who is there stays or leaves by chance, for if
+ * all left at once they would miss each other again, and again.
+ */
+static struct relay_node *meet_elsewhere(struct relay *relay, struct hold *hold,
+                                         struct relay_node *by)
+{
+    bool stays =
+        relay_choose_for(relay, hold, NULL) != by || hold->apart++ == 0;
+
+    return stays || io_random(relay->io) % 2 == 0 ? NULL : by;
+}
+
+static struct relay_node *avoided(struct relay *relay, struct hold *hold,
+                                  struct relay_node *by, int code)
+{
+    if (is_shared(hold) && code == EDGE_EBUSY) {
+        return NULL;
+    }
+    return is_shared(hold) && code == EDGE_EUNAVAILABLE
+               ? meet_elsewhere(relay, hold, by)
+               : by;
+}
+
 /* Declined: at once to somebody else, as the budget allows, then after ever
  * longer pauses, for each try sends all of its bytes. */
 void relay_back_off(struct relay *relay, struct hold *hold,
@@ -158,7 +185,7 @@ void relay_back_off(struct relay *relay, struct hold *hold,
         !relay_budget_take(&relay->budget, io_now_us(relay->io))) {
         ms = BACKOFF_MS;
     }
-    hold->avoid = is_shared(hold) && code == EDGE_EBUSY ? NULL : by;
+    hold->avoid = avoided(relay, hold, by, code);
     hold->declines++;
     hold->backs_off = true;
     wait_for(relay, hold, ms < BACKOFF_MS ? ms : BACKOFF_MS);

@@ -163,7 +163,8 @@ struct hold {
     uint32_t out_ups;
     size_t n_out;
     uint32_t declines;
-    int rc; /* negative: it can never be sent */
+    uint32_t apart; /* of those: the rest of its inputs went elsewhere */
+    int rc;         /* negative: it can never be sent */
     uint64_t retry_us;
     bool backs_off; /* only time helps, not a change elsewhere */
     bool active;

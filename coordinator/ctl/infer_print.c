@@ -290,15 +290,17 @@ int infer_print(const struct ctl *ctl, const struct infer_line *line,
                 struct err *err)
 {
     json_t *json;
+    json_t *rest;
 
     if (ctl->format != CTL_JSON) {
         return print_line(line, err);
     }
-    json = infer_json(line);
-    if (json != NULL &&
-        json_object_set_new(json, "image", show_json(line->image)) < 0) {
+    json = json_pack("{s:o}", "image", show_json(line->image)); /* the first */
+    rest = infer_json(line);
+    if (json == NULL || rest == NULL || json_object_update(json, rest) < 0) {
         json_decref(json);
         json = NULL;
     }
+    json_decref(rest);
     return show_json_line(json, err);
 }
