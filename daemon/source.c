@@ -302,11 +302,15 @@ void source_wake(struct source *s)
 void source_ask(struct source *s, struct source_ask *ask)
 {
     s->asked_us = io_now_us(s->daemon->io);
-    s->feed->look(s);
+    if (s->feed->look != NULL) {
+        s->feed->look(s);
+    }
     ask->source = s;
     ask->after = s->noticed;
     ask->run = 0;
-    s->feed->want(s, ask);
+    if (s->feed->want != NULL) {
+        s->feed->want(s, ask);
+    }
     list_push(&s->asks, &ask->link);
     source_wake(s);
 }

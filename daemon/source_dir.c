@@ -394,12 +394,6 @@ static void look(struct source *s)
     take_events(s->own);
 }
 
-static void want(struct source *s, struct source_ask *ask)
-{
-    (void)s;
-    (void)ask;
-}
-
 static void stop(struct source *s)
 {
     struct dir_feed *feed = s->own;
@@ -436,7 +430,6 @@ static void free_feed(struct source *s)
 const struct source_feed source_dir_feed = {
     .start = start,
     .look = look,
-    .want = want,
     .stop = stop,
     .is_busy = is_busy,
     .free = free_feed,

@@ -276,11 +276,6 @@ static int start(struct source *s, struct err *err)
     return 0;
 }
 
-static void look(struct source *s)
-{
-    (void)s;
-}
-
 static void want(struct source *s, struct source_ask *ask)
 {
     struct exec_feed *feed = s->own;
@@ -321,7 +316,6 @@ static void free_feed(struct source *s)
 
 const struct source_feed source_exec_feed = {
     .start = start,
-    .look = look,
     .want = want,
     .stop = stop,
     .is_busy = is_busy,

@@ -12,9 +12,9 @@
 struct source_feed { /* a kind of source */
     /* EDGE_ENOMEM, or what this machine lacks. */
     int (*start)(struct source *source, struct err *err);
-    /* Takes notice of what has happened up to now. */
+    /* Takes notice of what has happened up to now; NULL: it always has. */
     void (*look)(struct source *source);
-    /* Somebody asks, and there is nothing fresh. */
+    /* Somebody asks; NULL: it brings what there is, asked or not. */
     void (*want)(struct source *source, struct source_ask *ask);
     /* Nothing more comes; a job of its own may still be on a strand. */
     void (*stop)(struct source *source);

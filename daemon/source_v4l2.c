@@ -181,12 +181,6 @@ static void look(struct source *s)
     take_frames(s->own);
 }
 
-static void want(struct source *s, struct source_ask *ask)
-{
-    (void)s;
-    (void)ask;
-}
-
 static void stop(struct source *s)
 {
     struct v4l2_feed *feed = s->own;
@@ -220,7 +214,6 @@ static void free_feed(struct source *s)
 const struct source_feed source_v4l2_feed = {
     .start = start,
     .look = look,
-    .want = want,
     .stop = stop,
     .is_busy = is_busy,
     .free = free_feed,
