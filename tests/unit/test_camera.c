@@ -12,6 +12,7 @@
 #include <linux/videodev2.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -36,7 +37,7 @@ static struct {
     uint32_t used; /* bytes of a frame */
     uint32_t flags;
     bool is_gone;
-    int streams;
+    atomic_int streams; /* begun; what it does before, others see behind it */
 } device;
 
 /* ---- the device ---------------------------------------------------------- */
@@ -63,11 +64,12 @@ static int set_format(struct v4l2_format *format)
 
 static int begin(int fd)
 {
+    if (pipe2(device.pipe, O_NONBLOCK | O_CLOEXEC) < 0 ||
+        dup2(device.pipe[0], fd) < 0) {
+        return -1;
+    }
     device.streams++;
-    return pipe2(device.pipe, O_NONBLOCK | O_CLOEXEC) < 0 ||
-                   dup2(device.pipe[0], fd) < 0
-               ? -1
-               : 0;
+    return 0;
 }
 
 static int dequeue(int fd, struct v4l2_buffer *buffer)

@@ -1,0 +1,3 @@
+#!/bin/bash
+# test: timeout=300 serial modes=release
+exec /usr/bin/python3 tests/system/mixed.py
