@@ -49,21 +49,6 @@ static void leave_placement(struct request *r)
     placement_settle(r->placement);
 }
 
-/* What was sent to layers behind the exit that answered is for nothing. */
-static void take_back_late(struct request *r)
-{
-    const Edged__Placement *spec = r->placement->spec;
-
-    for (size_t i = 0; r->left_at != NULL && i < spec->n_entries; i++) {
-        for (size_t k = 0; k < r->n_entries; k++) {
-            if (spec->entries[i]->after > 0 &&
-                r->entries[k].hold.shard == spec->entries[i]->to_shard) {
-                hold_abandon(&r->c->relay, &r->entries[k].hold);
-            }
-        }
-    }
-}
-
 /* Out of every list: whatever a callback does then, it meets no trace. */
 static void request_leave(struct request *r)
 {
@@ -132,8 +117,6 @@ void request_finish(struct request *r, int rc, const char *text)
         log_event(r->c->log, LOG_WARN, "request.failed",
                   "request=%llu rc=%s err=\"%s\"", (unsigned long long)r->id,
                   err_name(rc), text);
-    } else {
-        take_back_late(r);
     }
     request_leave(r);
     r->cb(r->arg, &answer);

@@ -169,24 +169,24 @@ static void set_links(const struct working *w, const struct ways_out *ways,
         w->has_tiers && most > 0 ? (most + 1) * plan_tiers_wait_ms(w) : 0;
 }
 
-/* What the gateway sends goes at once; where no exit needs it, it is taken back
- * if one answers. */
-static void set_entries(const struct working *w, const struct ways_out *ways,
-                        Edged__Placement *spec)
+/* What the gateway sends goes at once: nobody could call it back. */
+static int check_entries(const struct working *w, const struct ways_out *ways,
+                         struct err *err)
 {
-    bool any = false;
+    for (size_t i = 0; i < w->parts.n_links && !w->has_tiers; i++) {
+        const struct part_link *link = &w->parts.links[i];
 
-    for (size_t i = 0; i < spec->n_entries; i++) {
-        Edged__Link *link = spec->entries[i];
-
-        link->after =
-            leaving_rank(&w->parts, ways->numbers, link->to_shard - 1) > 1;
-        any = any || link->after > 0;
+        if (link->from == PARTS_OUTSIDE &&
+            leaving_rank(&w->parts, ways->numbers, (size_t)link->to) > 1) {
+            return err_set(
+                err, EDGE_EUNSUPPORTED,
+                "the model's input \"%.200s\" is needed by layers that its "
+                "exits do not need, and that they could not spare. Leave out "
+                "\"exits\", or make the model begin with one stage for all",
+                w->graph->values[w->graph->inputs[link->from_port]].name);
+        }
     }
-    for (size_t i = 0; i < spec->n_shards && any; i++) {
-        spec->shards[i]->unheard =
-            leaving_rank(&w->parts, ways->numbers, i) > 1;
-    }
+    return 0;
 }
 
 int plan_exits_describe(const struct working *w, Edged__Placement *spec,
@@ -200,8 +200,8 @@ int plan_exits_describe(const struct working *w, Edged__Placement *spec,
     }
     list_ways(w, &ways);
     rc = set_ways(w, &ways, spec, err);
-    if (rc == 0 && ways.n > 0 && !w->has_tiers) {
-        set_entries(w, &ways, spec);
+    if (rc == 0) {
+        rc = check_entries(w, &ways, err);
     }
     for (size_t i = 0; rc == 0 && i < w->parts.n; i++) {
         set_links(w, &ways, i, spec->shards[i]);

@@ -14,9 +14,6 @@
  *                (wait_ms 0) the request needs that shard anyway: it waits
  * until another board has it, which decides the same
  *
- * What no exit needs, and the gateway feeds, is computed meanwhile: it hears
- * Cancel if the answer left, and passes that on (recall.c).
- *
  * A shard that let a request pass and has nothing to send keeps its run until
  * its senders take theirs back or the deadline comes: who asks again hears the
  * same again.
@@ -58,7 +55,6 @@ int exits_read(const Edged__Shard *from, struct hosted *shard, struct err *err)
         shard->is_tiered = shard->is_tiered || from->links[i]->after > 0;
     }
     shard->wait_ms = from->wait_ms;
-    shard->is_unheard = from->unheard;
     return read_rule(from, shard, err);
 }
 

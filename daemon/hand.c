@@ -107,7 +107,7 @@ static void stop_hold(struct run *run, struct hold *hold)
 {
     struct relay *relay = &run->daemon->relay;
 
-    if ((run->is_answered && run->shard->is_tiered) || run->shard->is_unheard) {
+    if (run->is_answered && run->shard->is_tiered) {
         hold_abandon(relay, hold);
     } else {
         hold_cancel(relay, hold);

@@ -96,9 +96,8 @@ struct hosted { /* a shard on this node */
     uint32_t view;           /* + 1: whose own part it is */
     struct sensing *sensing; /* where that comes from; NULL: from clients */
     uint32_t wait_ms;        /* for an exit, at most; 0: as long as it takes */
-    bool is_unheard; /* no exit needs it: who takes a request back ends it */
-    bool is_tiered;  /* an exit is here, or is waited for: one Ack of all that
-                      * it sends says that the request is answered */
+    bool is_tiered; /* an exit is here, or is waited for: one Ack of all that
+                     * it sends says that the request is answered */
 };
 
 struct sensing { /* sense.c */

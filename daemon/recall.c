@@ -1,8 +1,7 @@
 /*
  * Work that its sender takes back: another replica did it, or nobody waits
  * for it any more. What somebody else has sent too goes on, and so does what
- * is computed already, unless it is beside an exit that may have answered. What
- * is being computed is finished and kept for a
+ * is computed already. What is being computed is finished and kept for a
  * while (run.c), for it may be asked for again.
  */
 #include "daemon/parts.h"
@@ -30,8 +29,7 @@ static void take_back(struct daemon *d, const struct io_peer *peer,
     struct run *run = shard != NULL ? run_find(shard, key->request) : NULL;
 
     if (run == NULL || run->ended ||
-        (run->state == RUN_HOLDING && !exits_is_idle(run) &&
-         !shard->is_unheard)) {
+        (run->state == RUN_HOLDING && !exits_is_idle(run))) {
         return;
     }
     drop_sender(run, peer, key->from);

@@ -9,12 +9,10 @@
 
 #include <string.h>
 
-/* What the inputs lead to and the first output needs. */
+/* What the input leads to and the first output needs. */
 static void mark(const struct graph *g, bool *led, bool *needed)
 {
-    for (size_t i = 0; i < g->n_inputs; i++) {
-        led[g->inputs[i]] = true;
-    }
+    led[g->inputs[0]] = true;
     for (size_t i = 0; i < g->n_ops; i++) {
         const struct op *op = &g->ops[i];
         bool is_led = false;
@@ -65,11 +63,22 @@ static int half_way(const struct graph *g)
     return n >= 2 ? values[n / 2] : -1;
 }
 
+static bool is_read_once(const struct graph *g)
+{
+    int *uses = NULL;
+    bool once;
+
+    assert_int_equal(graph_count_uses(g, &uses), 0);
+    once = g->n_inputs == 1 && uses[g->inputs[0]] == 1;
+    mem_free(uses);
+    return once;
+}
+
 bool fleet_early_add(struct graph *g)
 {
     const struct value *first = &g->values[g->outputs[0]];
     struct shape shape = first->shape;
-    int value = half_way(g);
+    int value = is_read_once(g) ? half_way(g) : -1;
     int ramp;
     struct err err;
 

@@ -7,7 +7,7 @@
 
 #include "graph/graph.h"
 
-/* False: there is no half-way. */
+/* False: there is no half-way, or parts of the graph read its input late. */
 bool fleet_early_add(struct graph *graph);
 /* As it is cut with an exit for the last output, for graph_free(); NULL: the
  * exit would spare nothing. */
