@@ -12,7 +12,7 @@
  *     nobody     is there to decide, or has within its time: as if it passed,
  *                so that the loss of an exit's tier is no outage. Without tiers
  *                (wait_ms 0) the request needs that shard anyway: it waits
- * until another board has it, which decides the same
+ *                until another board has it, which decides the same
  *
  * A shard that let a request pass and has nothing to send keeps its run until
  * its senders take theirs back or the deadline comes: who asks again hears the

@@ -165,12 +165,14 @@ static struct relay_node *meet_elsewhere(struct relay *relay, struct hold *hold,
 static struct relay_node *avoided(struct relay *relay, struct hold *hold,
                                   struct relay_node *by, int code)
 {
-    if (is_shared(hold) && code == EDGE_EBUSY) {
-        return NULL;
+    if (!is_shared(hold)) {
+        return by;
     }
-    return is_shared(hold) && code == EDGE_EUNAVAILABLE
-               ? meet_elsewhere(relay, hold, by)
-               : by;
+    switch (code) {
+    case EDGE_EBUSY: return NULL;
+    case EDGE_EUNAVAILABLE: return meet_elsewhere(relay, hold, by);
+    default: return by;
+    }
 }
 
 /* Declined: at once to somebody else, as the budget allows, then after ever

@@ -166,6 +166,18 @@ int client_receive(struct client *client, int timeout_ms, struct msg *msg,
     return rc;
 }
 
+int client_no_answer(const Edged__Envelope *env, struct err *err)
+{
+    return env->body_case == EDGED__ENVELOPE__BODY_GOODBYE
+               ? err_set(err,
+                         env->goodbye->code == EDGE_ECLOSED ? EDGE_ECLOSED
+                                                            : EDGE_EREFUSED,
+                         "the coordinator closed the connection: %s",
+                         env->goodbye->text)
+               : err_set(err, EDGE_EPROTO, "the coordinator answered with %s",
+                         msg_kind_name(env->body_case));
+}
+
 int client_expect(struct client *client, int timeout_ms,
                   Edged__Envelope__BodyCase kind, struct msg *msg,
                   struct err *err)

@@ -20,6 +20,9 @@ void client_close(struct client *client); /* NULL is fine */
 /* Sends a message, its payload beside it. */
 int client_send(struct client *client, const Edged__Envelope *env,
                 const void *payload, size_t size, struct err *err);
+/* What came where answers were waited for, and is none: EDGE_ECLOSED, it is
+ * stopping; EDGE_EREFUSED, it hung up; EDGE_EPROTO. */
+int client_no_answer(const Edged__Envelope *env, struct err *err);
 /* The next message, for msg_deinit(). EDGE_ETIMEOUT after `timeout_ms`;
  * EDGE_ECLOSED when the coordinator goes. */
 int client_receive(struct client *client, int timeout_ms, struct msg *msg,

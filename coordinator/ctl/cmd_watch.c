@@ -187,14 +187,7 @@ static int take(struct watch *w, const struct msg *msg, struct err *err)
         return env->result->code < 0
                    ? err_set(err, env->result->code, "%s", env->result->text)
                    : 0;
-    case EDGED__ENVELOPE__BODY_GOODBYE:
-        return err_set(
-            err,
-            env->goodbye->code == EDGE_ECLOSED ? EDGE_ECLOSED : EDGE_EREFUSED,
-            "the coordinator closed the connection: %s", env->goodbye->text);
-    default:
-        return err_set(err, EDGE_EPROTO, "the coordinator answered with %s",
-                       msg_kind_name(env->body_case));
+    default: return client_no_answer(env, err);
     }
 }
 

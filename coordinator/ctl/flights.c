@@ -215,14 +215,7 @@ static int take(struct flights *flights, struct msg *msg, struct landed *landed,
         }
         flights->strays++;
         return 0;
-    case EDGED__ENVELOPE__BODY_GOODBYE:
-        return err_set(
-            err,
-            env->goodbye->code == EDGE_ECLOSED ? EDGE_ECLOSED : EDGE_EREFUSED,
-            "the coordinator closed the connection: %s", env->goodbye->text);
-    default:
-        return err_set(err, EDGE_EPROTO, "the coordinator answered with %s",
-                       msg_kind_name(env->body_case));
+    default: return client_no_answer(env, err);
     }
 }
 

@@ -69,6 +69,7 @@ static json_t *make_json(const struct infer_line *line,
     const Edged__Answer *answer = line->landed->answer;
     json_t *top = json_array();
     json_t *hops = json_array();
+    json_t *image = line->image != NULL ? show_json(line->image) : NULL;
     json_t *all;
     char model[DIGEST_HEX] = "";
 
@@ -81,8 +82,8 @@ static json_t *make_json(const struct infer_line *line,
     for (size_t i = 0; i < answer->n_hops; i++) {
         (void)json_array_append_new(hops, hop_json(answer->hops[i]));
     }
-    all = json_pack("{s:o,s:b,s:f,s:o,s:i,s:s}", "top", top, "complete",
-                    (int)answer->complete, "latency_ms",
+    all = json_pack("{s:o*,s:o,s:b,s:f,s:o,s:i,s:s}", "image", image, "top",
+                    top, "complete", (int)answer->complete, "latency_ms",
                     answer->latency_us / 1e3, "hops", hops, "generation",
                     (int)answer->generation, "model", model);
     if (all != NULL && answer->exit[0] != '\0') {
@@ -289,18 +290,6 @@ char *infer_missing(const struct landed *landed)
 int infer_print(const struct ctl *ctl, const struct infer_line *line,
                 struct err *err)
 {
-    json_t *json;
-    json_t *rest;
-
-    if (ctl->format != CTL_JSON) {
-        return print_line(line, err);
-    }
-    json = json_pack("{s:o}", "image", show_json(line->image)); /* the first */
-    rest = infer_json(line);
-    if (json == NULL || rest == NULL || json_object_update(json, rest) < 0) {
-        json_decref(json);
-        json = NULL;
-    }
-    json_decref(rest);
-    return show_json_line(json, err);
+    return ctl->format == CTL_JSON ? show_json_line(infer_json(line), err)
+                                   : print_line(line, err);
 }

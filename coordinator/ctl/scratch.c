@@ -13,16 +13,16 @@
 #include <unistd.h>
 
 #define PREFIX "edged-data-"
+#define TEMPLATE "/" PREFIX "XXXXXX" /* for mkdtemp() */
+#define PARENT_MAX (SCRATCH_PATH - (int)sizeof(TEMPLATE))
 #define YOUNG_S 60 /* another's that is being made may have no lock yet */
 
 static const char *parent(void)
 {
     const char *tmp = getenv("TMPDIR");
 
-    return tmp != NULL && tmp[0] == '/' &&
-                   strlen(tmp) + sizeof("/" PREFIX "XXXXXX") <= SCRATCH_PATH
-               ? tmp
-               : "/tmp";
+    return tmp != NULL && tmp[0] == '/' && strlen(tmp) <= PARENT_MAX ? tmp
+                                                                     : "/tmp";
 }
 
 /* Takes the descriptor. Only files are in it: the store of a packing. */
@@ -82,8 +82,7 @@ int scratch_make(struct scratch *scratch, struct err *err)
     int fd;
 
     remove_left();
-    (void)snprintf(path, sizeof(path), "%.*s/" PREFIX "XXXXXX",
-                   (int)(SCRATCH_PATH - sizeof("/" PREFIX "XXXXXX")), parent());
+    (void)snprintf(path, sizeof(path), "%.*s" TEMPLATE, PARENT_MAX, parent());
     if (mkdtemp(path) == NULL) {
         return err_set(err, err_from_errno(errno),
                        "cannot make %s: %s. Set TMPDIR to a folder with room",
@@ -107,16 +106,10 @@ int scratch_make(struct scratch *scratch, struct err *err)
 
 void scratch_remove(struct scratch *scratch)
 {
-    int fd;
-
     if (scratch->path[0] == '\0') {
         return;
     }
-    fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        empty(fd);
-    }
+    empty(scratch->fd);
     (void)rmdir(scratch->path);
-    (void)close(scratch->fd);
     *scratch = (struct scratch){0};
 }
