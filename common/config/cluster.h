@@ -362,6 +362,7 @@ struct cluster_stop {
 struct cluster_training {
     struct cluster_data data;
     uint32_t epochs;
+    uint32_t evaluate; /* epochs from one evaluation to the next */
     uint32_t batch;
     uint32_t microbatches;
     enum cluster_order order;

@@ -109,7 +109,7 @@ static const struct read_row rate_rows[] = {
      .max = EPOCHS_MAX,
      .initial = "10",
      .is_set = cluster_has_rate_key,
-     .help = "for plateau: epochs without a better loss that are borne"},
+     .help = "for plateau: evaluations without a better loss that are borne"},
 };
 
 static const struct read_table rate_table = {
@@ -191,7 +191,8 @@ static const struct read_row stop_rows[] = {
      .max = EPOCHS_MAX,
      .words = cluster_none_is_0,
      .initial = "none",
-     .help = "epochs without a better test loss after which training ends"},
+     .help = "evaluations without a better test loss after which training "
+             "ends"},
     {.key = "target",
      .type = READ_PERCENT,
      FIELD(stop, target),
@@ -249,6 +250,14 @@ static const struct read_row training_rows[] = {
      .max = EPOCHS_MAX,
      .initial = "1",
      .help = "passes over the data"},
+    {.key = "evaluate",
+     .type = READ_INT,
+     FIELD(training, evaluate),
+     .min = 1,
+     .max = EPOCHS_MAX,
+     .initial = "1",
+     .help = "epochs from one look at the test data to the next; there is one "
+             "after the last epoch anyway"},
     {.key = "batch",
      .type = READ_INT,
      FIELD(training, batch),

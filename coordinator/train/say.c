@@ -117,7 +117,8 @@ void trainer_say_step(struct trainer *t)
     t->said_us = now;
 }
 
-void trainer_say_pass(struct trainer *t, const Edged__KeptPass *pass)
+void trainer_say_pass(struct trainer *t, const Edged__KeptPass *pass,
+                      bool is_tested)
 {
     Edged__TrainProgress progress;
 
@@ -127,7 +128,7 @@ void trainer_say_pass(struct trainer *t, const Edged__KeptPass *pass)
     progress.accuracy = pass->accuracy;
     progress.test_loss = pass->test_loss;
     progress.test_accuracy = pass->test_accuracy;
-    progress.test_samples = t->kept->test_samples;
+    progress.test_samples = is_tested ? t->kept->test_samples : 0;
     progress.rate = pass->rate;
     progress.took_s = pass->took_s;
     send_all(t, &progress);

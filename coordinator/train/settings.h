@@ -18,7 +18,8 @@ struct train_settings {
     uint64_t save_us;    /* or so long */
     uint32_t keep;
     double target;     /* accuracy of an evaluation that is enough; 0: none */
-    uint32_t patience; /* passes without a better test loss; 0: any */
+    uint32_t patience; /* evaluations without a better loss; 0: any */
+    uint32_t evaluate; /* passes between two */
     uint64_t seed;
     bool equal_shares;   /* whatever speeds are measured */
     uint64_t sync_steps; /* replicas agree on weights after so many, and with

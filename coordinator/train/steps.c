@@ -3,7 +3,7 @@
  * next one; what a step came to is applied by the one after it.
  *
  *   a pass over the training samples, `batch` a step
- *   the whole test set, likewise
+ *   the whole test set, likewise, after some passes and the last one
  *   again, until all passes are over, it is good enough, or gets no better
  *   nothing but to apply and to save; then it is ENDING
  */
@@ -23,9 +23,17 @@
 
 static void next(struct trainer *t);
 
+/* What is evaluated alone is so whatever the file says of trainings. */
+static bool is_due(const struct trainer *t)
+{
+    return t->kept->evaluates || t->point.pass >= t->settings.passes ||
+           t->point.pass % t->settings.evaluate == 0;
+}
+
 static bool is_evaluating(const struct trainer *t)
 {
-    return t->kept->test_samples > 0 && t->point.pass > t->point.evaluated;
+    return t->kept->test_samples > 0 && t->point.pass > t->point.evaluated &&
+           is_due(t);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -360,7 +368,8 @@ static void judge(struct trainer *t)
     t->point.best = plateau.best;
     t->point.bad = plateau.bad;
     t->point.cuts = plateau.cuts;
-    if (loss < t->point.best_loss || t->point.evaluated <= 1) {
+    if (loss < t->point.best_loss ||
+        t->point.evaluated <= t->settings.evaluate) {
         t->point.best_loss = loss;
         t->point.worse = 0;
     } else {
@@ -372,6 +381,7 @@ static void judge(struct trainer *t)
 static void end_pass(struct trainer *t)
 {
     Edged__KeptPass pass = EDGED__KEPT_PASS__INIT;
+    bool is_tested = is_evaluating(t);
 
     t->point.evaluated = t->point.pass;
     pass.pass = t->point.pass;
@@ -380,15 +390,17 @@ static void end_pass(struct trainer *t)
     pass.rate = t->step.rate;
     pass.took_s =
         t->point.took_s + (double)(io_now_us(t->c->io) - t->began_us) / 1e6;
-    if (t->kept->test_samples > 0) {
+    if (is_tested) {
         t->point.test_accuracy = pass.test_accuracy =
             trainer_accuracy(&t->test);
         t->point.test_loss = pass.test_loss = trainer_mean_loss(&t->test);
         judge(t);
     }
     memset(&t->pass, 0, sizeof(t->pass));
-    trainer_curve_pass(t, &pass);
-    trainer_say_pass(t, &pass);
+    if (is_tested || t->kept->test_samples == 0) {
+        trainer_curve_pass(t, &pass);
+    }
+    trainer_say_pass(t, &pass, is_tested);
 }
 
 static void end_evaluation_step(struct trainer *t)
@@ -457,7 +469,7 @@ void trainer_end_step(struct trainer *t)
     t->is_asked = false;
     if (t->kind == STEP_TRAINS) {
         end_training_step(t);
-        if (t->point.first == 0 && t->kept->test_samples == 0) {
+        if (t->point.first == 0 && !is_evaluating(t)) {
             end_pass(t);
         }
     } else if (t->kind == STEP_EVALUATES) {

@@ -278,7 +278,8 @@ void trainer_curve_back(struct trainer *t);
 void trainer_say(struct trainer *t, const char *phase, const char *text);
 /* The same after a step, not too often. */
 void trainer_say_step(struct trainer *t);
-void trainer_say_pass(struct trainer *t, const Edged__KeptPass *pass);
+void trainer_say_pass(struct trainer *t, const Edged__KeptPass *pass,
+                      bool is_tested);
 void trainer_reply(const struct trainer *t, struct io_peer *peer, int rc,
                    const char *text);
 void trainer_refuse(struct io_peer *peer, int rc, const char *text);

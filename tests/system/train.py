@@ -105,6 +105,16 @@ def check_forms(tap, cluster):
     return want, accuracy
 
 
+def check_evaluates(tap, cluster):
+    """After each second pass, and the last one."""
+    rc, rows, err = train(cluster, "seldom", yaml(
+        "seldom", 1, 3, training=", evaluate: 2"))
+    got = ["test_accuracy" in r for r in passes(rows)]
+    tap.case(rc == 0 and got == [False, True, True] and
+             rows[-1].get("test_accuracy") == passes(rows)[-1]["test_accuracy"],
+             "evaluate: 2: after the second pass, and the last", err or str(got))
+
+
 def check_local(tap, cluster):
     """Steps of their own: learnt all the same, with fewer bytes around."""
     sent = {}
@@ -289,6 +299,7 @@ def main():
         check_sets_in(tap, cluster)
         check_scratch(tap, cluster)
         check_codecs(tap, cluster, *check_forms(tap, cluster))
+        check_evaluates(tap, cluster)
         check_local(tap, cluster)
         check_kills(tap, cluster)
         if not IS_SLOW:  # the same work by the same threads once more

@@ -444,6 +444,28 @@ static void steps_follow_one_another(void **state)
     assert_true(list_is_empty(&f->d.c->placements));
 }
 
+/* After the second of three passes of three steps, and the last. */
+static void not_each_pass_is_evaluated(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f, HEAD "training: {data: d, epochs: 3, evaluate: 2, batch: 8, "
+                  "microbatches: 1, stop: {patience: 1}}\n");
+    for (size_t i = 0; i < 3 + 3 + 2 + 3 + 2; i++) {
+        assert_true(step(f, "n0")->evaluates == ((6 <= i && i < 8) || 11 <= i));
+        assert_null(reply(f));
+        go(f, 1);
+    }
+    go(f, 20);
+    assert_non_null(reply(f));
+    assert_int_equal(reply(f)->code, 0);
+    assert_int_equal(reply(f)->steps, 9);
+    assert_true(fabs(reply(f)->test_accuracy - 0.4) < 1e-6);
+    assert_int_equal(reply(f)->n_passes, 2);
+    assert_int_equal(reply(f)->passes[0]->pass, 2);
+    assert_int_equal(reply(f)->passes[1]->pass, 3);
+}
+
 /* In the three steps of a pass; evaluated is what will run. */
 static void sparse_links_set_in(void **state)
 {
@@ -808,6 +830,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(steps_follow_one_another),
+        CASE(not_each_pass_is_evaluated),
         CASE(sparse_links_set_in),
         CASE(replicas_agree_now_and_then),
         CASE(replicas_agree_with_each_pass),

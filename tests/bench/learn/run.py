@@ -40,7 +40,7 @@ class Run:
         self.rows = rows
         self.err = err
         self.tests = [r["test_accuracy"] * 100 for r in rows
-                      if r["phase"] == "evaluate"]
+                      if r["phase"] == "evaluate" and "test_accuracy" in r]
         self.losses = [r["loss"] for r in rows if r["phase"] == "evaluate"]
         self.end = rows[-1] if rows else {}
 
