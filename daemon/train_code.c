@@ -1,10 +1,11 @@
 /*
  * Values and gradients of a micro-batch in the codecs of their links, on the
  * compute strand. Forward a link's codec is part of what is trained; its
- * gradient is that of a link without one ("straight through"), except that
- * what a sparse codec left out had no influence: its gradient is 0 and does not
- * travel. Both ends know from what went forward which values those are
- * (codec/back.h).
+ * gradient is that of a link without one ("straight through"). What a sparse
+ * codec left out had no influence: its gradient is 0 and does not travel, and
+ * both ends know from what went forward which values those are (codec/back.h).
+ * Unless the recipe takes leaving out for no change either: then all of the
+ * gradient travels, and what was left out learns to be worth keeping.
  *
  * What is no number would be hidden by a codec. It goes as it is, so that the
  * step is skipped, as it would be without codecs.
@@ -51,13 +52,14 @@ const uint8_t *train_mask(const struct train *t, const struct micro *m,
 }
 
 /* What a coded value kept, for the way back. */
-static int keep_mask(const struct codec *codec, const struct blob *coded,
-                     const struct shape *shape, uint8_t **mask, struct err *err)
+static int keep_mask(const struct train *t, const struct codec *codec,
+                     const struct blob *coded, const struct shape *shape,
+                     uint8_t **mask, struct err *err)
 {
     size_t size = back_mask_size(codec, shape);
     int rc;
 
-    if (size == 0) {
+    if (size == 0 || t->recipe->straight) {
         return 0;
     }
     *mask = mem_zalloc(size, 1);
@@ -109,7 +111,7 @@ static int open_input(struct train *t, struct micro *m, size_t port,
     rc = coded_open(from->codec, from->tensor.blob, &m->x[port], err);
     if (rc == 0 && !t->work->evaluates &&
         codec_from_id(from->codec, &codec) == 0) {
-        rc = keep_mask(&codec, from->tensor.blob, &shape,
+        rc = keep_mask(t, &codec, from->tensor.blob, &shape,
                        &m->masks[t->shard->n_coders + port], err);
     }
     return rc;
@@ -173,7 +175,8 @@ int train_close_outputs(struct train *t, struct micro *m, struct err *err)
 
         rc = close_value(&codec, y, &m->coded[i], err);
         if (rc == 0 && m->coded[i] != NULL && !t->work->evaluates) {
-            rc = keep_mask(&codec, m->coded[i], &y->shape, &m->masks[i], err);
+            rc =
+                keep_mask(t, &codec, m->coded[i], &y->shape, &m->masks[i], err);
         }
     }
     return rc;

@@ -371,6 +371,7 @@ struct cluster_training {
     struct cluster_codec codec;        /* of gradients; not given: plain */
     struct cluster_codec reduce_codec; /* between replicas; not given: codec */
     double codec_warmup;               /* epochs */
+    int straight; /* gradients of what sparse links left out go back */
     int recompute;
     enum cluster_optimizer optimizer;
     double lr;

@@ -328,6 +328,13 @@ static const struct read_row training_rows[] = {
      .initial = "0",
      .help = "epochs in which links with a sparse codec go from keeping all "
              "values to what the codec says; evaluations keep what it says"},
+    {.key = "straight_through",
+     .type = READ_CHOICE,
+     FIELD(training, straight),
+     .words = yes_no,
+     .initial = "false",
+     .help = "gradients of what a sparse codec left out go back as well, all "
+             "of them as codec says"},
     {.key = "recompute",
      .type = READ_CHOICE,
      FIELD(training, recompute),

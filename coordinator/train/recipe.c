@@ -425,6 +425,7 @@ static int fill_shard(const struct recipe_ask *ask,
     recipe->reduce_codec = codec_id(codec);
     recipe->reduce_keep = coded_keep(codec);
     recipe->recompute = ask->cluster->training.recompute != 0;
+    recipe->straight = ask->cluster->training.straight != 0;
     recipe->optimizer = optimizer_new(&settings.rule);
     if (recipe->training == NULL || recipe->optimizer == NULL) {
         return no_memory(err);

@@ -32,6 +32,7 @@ struct school_ask {
     bool home;          /* first and last stage on the first board */
     const char *codec;  /* forward; NULL: none */
     const char *back;   /* of gradients between stages */
+    bool straight;      /* of all, whatever forward's codec leaves out */
     const char *reduce; /* and between replicas */
     bool no_norm;
     double slack; /* of sparse codecs, while training */

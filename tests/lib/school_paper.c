@@ -80,6 +80,7 @@ static void write_recipe(struct school *s, struct paper *p, size_t stage)
     r->micro_max = s->ask.batch / (uint32_t)s->ask.micros;
     r->slots = s->ask.slots;
     r->one_f_one_b = s->ask.backward_first;
+    r->straight = s->ask.straight;
     r->seed = 5;
     r->local = s->ask.local > 0;
     set_codec(s->ask.reduce, &r->reduce_codec, &r->reduce_keep);

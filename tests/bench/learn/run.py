@@ -1,6 +1,7 @@
 """What the rows of bench_learn.py share: a training by edgectl on daemons of
 its own, its figures, and the recipes' text."""
 import json
+import lzma
 import os
 import statistics
 import sys
@@ -25,6 +26,17 @@ def data(name):
     path = os.path.join(os.path.abspath(DATA), name)
     if not os.path.exists(path):
         raise Skip(f"{path} is not there; EDGE_DATA names another folder")
+    return path
+
+
+def first_of_cifar(n):
+    """A file with the first pictures of the set alone."""
+    os.makedirs(OUT, exist_ok=True)
+    path = f"{os.path.abspath(OUT)}/cifar-{n}.bin"
+    with lzma.open(data("cifar10") + "/data_batch_1.bin.xz") as f:
+        pictures = f.read(3073 * n)
+    with open(path, "wb") as f:
+        f.write(pictures)
     return path
 
 
