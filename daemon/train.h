@@ -88,6 +88,11 @@ struct value_in {         /* what came of a value or gradient */
     uint32_t codec;
 };
 
+struct train_mask { /* what a sparse codec kept of a value; no marks: all */
+    uint8_t *marks;
+    bool haar; /* of its wavelets */
+};
+
 struct micro { /* a micro-batch, as far as it is here */
     bool is_mine;
     enum micro_state state;
@@ -104,8 +109,8 @@ struct micro { /* a micro-batch, as far as it is here */
     struct tensor *dx; /* by input: gradients */
     struct tensor labels;
     struct tensor seeds;
-    struct blob **coded; /* by coder, then by input; NULL: as it is */
-    uint8_t **masks;     /* the same: what a sparse codec kept; NULL: all */
+    struct blob **coded;      /* by coder, then by input; NULL: as it is */
+    struct train_mask *masks; /* the same */
 };
 
 enum work_phase {
@@ -303,10 +308,10 @@ int train_open_grad(struct train *t, struct micro *m, size_t link,
                     struct tensor *grad, struct err *err);
 int train_close_grads(struct train *t, struct micro *m, struct err *err);
 /* In which codec a gradient goes back, of a value that went with that mask. */
-uint32_t train_back_id(const struct codec *back, const uint8_t *mask);
-/* The mask of what went over a link of this shard; NULL: all of it did. */
-const uint8_t *train_mask(const struct train *t, const struct micro *m,
-                          size_t link);
+uint32_t train_back_id(const struct codec *back, const struct train_mask *mask);
+/* The mask of what went over a link of this shard. */
+const struct train_mask *train_mask(const struct train *t,
+                                    const struct micro *m, size_t link);
 
 /* train_lossy.c: `lossy` of a recipe makes sense; NULL does. */
 bool train_lossy_ok(const Edged__Lossy *lossy);

@@ -43,18 +43,19 @@ static struct shape shape_of_micro(const struct train_port *port,
 
 /* ---- masks --------------------------------------------------------------- */
 
-const uint8_t *train_mask(const struct train *t, const struct micro *m,
-                          size_t link)
+const struct train_mask *train_mask(const struct train *t,
+                                    const struct micro *m, size_t link)
 {
+    static const struct train_mask all = {0};
     size_t coder = t->shard->links[link].coder;
 
-    return coder > 0 ? m->masks[coder - 1] : NULL;
+    return coder > 0 ? &m->masks[coder - 1] : &all;
 }
 
 /* What a coded value kept, for the way back. */
 static int keep_mask(const struct train *t, const struct codec *codec,
                      const struct blob *coded, const struct shape *shape,
-                     uint8_t **mask, struct err *err)
+                     struct train_mask *mask, struct err *err)
 {
     size_t size = back_mask_size(codec, shape);
     int rc;
@@ -62,32 +63,36 @@ static int keep_mask(const struct train *t, const struct codec *codec,
     if (size == 0 || t->recipe->straight) {
         return 0;
     }
-    *mask = mem_zalloc(size, 1);
-    rc = *mask != NULL
-             ? back_mask(codec, coded->data, coded->size, shape, *mask, err)
+    mask->haar = codec->haar;
+    mask->marks = mem_zalloc(size, 1);
+    rc = mask->marks != NULL
+             ? back_mask(codec, coded->data, coded->size, shape, mask->marks,
+                         err)
              : err_set(err, EDGE_ENOMEM, "no memory for a mask");
     if (rc < 0) {
-        mem_free(*mask);
-        *mask = NULL;
+        mem_free(mask->marks);
+        mask->marks = NULL;
     }
     return rc;
 }
 
 /* How the kept ones of a gradient are written. */
-static struct codec list_codec(const struct codec *back)
+static struct codec list_codec(const struct codec *back,
+                               const struct train_mask *mask)
 {
     struct codec codec = *back;
 
     codec.keep = 1;
+    codec.haar = mask->haar;
     codec.scale = CODEC_BY_BLOCK;
     return codec;
 }
 
-uint32_t train_back_id(const struct codec *back, const uint8_t *mask)
+uint32_t train_back_id(const struct codec *back, const struct train_mask *mask)
 {
-    struct codec list = list_codec(back);
+    struct codec list = list_codec(back, mask);
 
-    return codec_id(mask != NULL ? &list : back);
+    return codec_id(mask->marks != NULL ? &list : back);
 }
 
 /* ---- forward ------------------------------------------------------------- */
@@ -189,7 +194,7 @@ int train_open_grad(struct train *t, struct micro *m, size_t link,
 {
     const struct train_port *port = &t->made->out[t->shard->links[link].port];
     const struct value_in *from = &m->back[link];
-    const uint8_t *mask = train_mask(t, m, link);
+    const struct train_mask *mask = train_mask(t, m, link);
     struct shape shape = shape_of_micro(port, m);
     struct codec codec;
     int rc;
@@ -202,59 +207,50 @@ int train_open_grad(struct train *t, struct micro *m, size_t link,
     if (rc < 0) {
         return err_set(err, rc, "no memory for a gradient");
     }
-    if (mask == NULL) {
+    if (mask->marks == NULL) {
         return coded_open(from->codec, from->tensor.blob, grad, err);
     }
     rc = codec_from_id(from->codec, &codec);
     return rc < 0 ? err_set(err, rc, "codec %u is not known here", from->codec)
                   : back_decode(&codec, from->tensor.blob->data,
-                                from->tensor.blob->size, &shape, mask,
+                                from->tensor.blob->size, &shape, mask->marks,
                                 grad->data, err);
 }
 
-/* What had no influence; where the gradient goes as it is. */
-static void clear_dropped(const uint8_t *mask, struct tensor *grad)
+static int encode_masked(const struct codec *codec, const uint8_t *marks,
+                         const struct tensor *grad, struct blob **coded)
 {
-    float *x = grad->data;
-    int64_t n = tensor_count(grad);
+    size_t size = back_room(codec, &grad->shape, marks);
+    struct blob *blob = blob_new(size > 0 ? size : 1);
+    int rc = blob != NULL ? back_encode(codec, grad->data, &grad->shape, marks,
+                                        blob->data, &size)
+                          : EDGE_ENOMEM;
 
-    for (int64_t i = 0; i < n; i++) {
-        if ((mask[i / 8] >> (i % 8) & 1) == 0) {
-            x[i] = 0;
-        }
-    }
-}
-
-/* As close_value(), but the kept ones alone. */
-static int close_masked(const struct codec *back, const uint8_t *mask,
-                        struct tensor *grad, struct blob **coded,
-                        struct err *err)
-{
-    struct codec codec = list_codec(back);
-    struct blob *blob;
-    size_t size = 0;
-    int rc;
-
-    clear_dropped(mask, grad);
-    if (!all_finite(grad)) {
-        return 0;
-    }
-    size = back_room(&codec, &grad->shape, mask);
-    blob = blob_new(size > 0 ? size : 1);
-    rc = blob != NULL ? back_encode(&codec, grad->data, &grad->shape, mask,
-                                    blob->data, &size)
-                      : EDGE_ENOMEM;
-    if (rc < 0) {
+    if (rc < 0 || size == 0 || size >= tensor_bytes(grad)) {
         blob_unref(blob);
-        return err_set(err, rc, "no memory to code a gradient");
-    }
-    if (size == 0 || size >= tensor_bytes(grad)) {
-        blob_unref(blob);
-        return 0;
+        return rc;
     }
     blob->size = size;
     *coded = blob;
     return 0;
+}
+
+/* As close_value(), but the kept ones alone: what had no influence is 0 also
+ * where the gradient goes as it is. */
+static int close_masked(const struct codec *back, const struct train_mask *mask,
+                        struct tensor *grad, struct blob **coded,
+                        struct err *err)
+{
+    struct codec codec = list_codec(back, mask);
+    int rc = 0;
+
+    if (all_finite(grad)) {
+        rc = encode_masked(&codec, mask->marks, grad, coded);
+    }
+    if (rc == 0 && *coded == NULL) {
+        rc = back_mask_out(&codec, &grad->shape, mask->marks, grad->data);
+    }
+    return rc < 0 ? err_set(err, rc, "no memory to code a gradient") : 0;
 }
 
 int train_close_grads(struct train *t, struct micro *m, struct err *err)
@@ -264,13 +260,13 @@ int train_close_grads(struct train *t, struct micro *m, struct err *err)
 
     for (size_t i = 0; rc == 0 && i < t->recipe->n_sources; i++) {
         uint32_t port = t->recipe->sources[i]->port;
-        const uint8_t *mask = m->masks[first + port];
+        const struct train_mask *mask = &m->masks[first + port];
         struct blob **coded = &m->coded[first + port];
 
         if (m->dx[port].data == NULL) {
             continue;
         }
-        rc = mask != NULL
+        rc = mask->marks != NULL
                  ? close_masked(&t->back[i], mask, &m->dx[port], coded, err)
                  : close_value(&t->back[i], &m->dx[port], coded, err);
     }

@@ -369,7 +369,7 @@ void train_send_grads(struct train *t, struct micro *m)
             send(t, &post, &m->dx[source->port],
                  m->coded[t->shard->n_coders + source->port],
                  train_back_id(&t->back[i],
-                               m->masks[t->shard->n_coders + source->port]));
+                               &m->masks[t->shard->n_coders + source->port]));
         }
     }
 }

@@ -39,7 +39,7 @@ void train_micro_clear(const struct train *t, struct micro *m)
         blob_unref(m->coded[i]);
     }
     for (size_t i = 0; m->masks != NULL && i < n_coded(t); i++) {
-        mem_free(m->masks[i]);
+        mem_free(m->masks[i].marks);
     }
     mem_free(m->in);
     mem_free(m->back);
@@ -68,7 +68,7 @@ static int init_micro(const struct train *t, struct micro *m)
     m->dx = mem_array(struct tensor, n_in);
     m->y = mem_array(struct tensor, TRAIN_OUTPUTS);
     m->coded = mem_array(struct blob *, n_coded(t));
-    m->masks = mem_array(uint8_t *, n_coded(t));
+    m->masks = mem_array(struct train_mask, n_coded(t));
     return m->in != NULL && m->back != NULL && m->x != NULL && m->dx != NULL &&
                    m->y != NULL && m->coded != NULL && m->masks != NULL
                ? 0

@@ -11,6 +11,7 @@ static struct codec dense_of(const struct codec *codec)
     struct codec dense = *codec;
 
     dense.keep = 0;
+    dense.haar = false;
     return dense;
 }
 
@@ -55,29 +56,46 @@ size_t back_room(const struct codec *codec, const struct shape *shape,
     return codec_room(&dense, &list);
 }
 
-int back_encode(const struct codec *codec, const float *grads,
-                const struct shape *shape, const uint8_t *mask, uint8_t *out,
-                size_t *size)
+/* The kept ones of `grads` as a list. */
+static int encode_list(const struct codec *codec, const float *grads, size_t n,
+                       const uint8_t *mask, uint8_t *out, size_t *size)
 {
     struct codec dense = dense_of(codec);
-    size_t n = count_of(shape);
-    struct shape list;
-    float *kept;
-    size_t k;
+    size_t k = sparse_count(mask, n);
+    struct shape list = list_of(k);
+    float *kept = mem_zalloc(k > 0 ? k : 1, sizeof(*kept));
     int rc;
 
-    if (mask == NULL) {
-        return codec_encode(&dense, grads, shape, out, size);
-    }
-    k = sparse_count(mask, n);
-    list = list_of(k);
-    kept = mem_zalloc(k > 0 ? k : 1, sizeof(*kept));
     if (kept == NULL) {
         return EDGE_ENOMEM;
     }
     sparse_pick(mask, grads, n, kept);
     rc = codec_encode(&dense, kept, &list, out, size);
     mem_free(kept);
+    return rc;
+}
+
+int back_encode(const struct codec *codec, const float *grads,
+                const struct shape *shape, const uint8_t *mask, uint8_t *out,
+                size_t *size)
+{
+    struct codec dense = dense_of(codec);
+    size_t n = count_of(shape);
+    float *waves;
+    int rc;
+
+    if (mask == NULL) {
+        return codec_encode(&dense, grads, shape, out, size);
+    }
+    if (!codec->haar) {
+        return encode_list(codec, grads, n, mask, out, size);
+    }
+    waves = haar_of(grads, shape);
+    if (waves == NULL) {
+        return EDGE_ENOMEM;
+    }
+    rc = encode_list(codec, waves, n, mask, out, size);
+    mem_free(waves);
     return rc;
 }
 
@@ -106,5 +124,27 @@ int back_decode(const struct codec *codec, const uint8_t *in, size_t size,
         sparse_spread(mask, kept, grads, n);
     }
     mem_free(kept);
+    if (rc == 0 && codec->haar && haar_undo(grads, shape) < 0) {
+        rc = err_set(err, EDGE_ENOMEM, "coded values: out of memory");
+    }
     return rc;
+}
+
+int back_mask_out(const struct codec *codec, const struct shape *shape,
+                  const uint8_t *mask, float *grads)
+{
+    size_t n = count_of(shape);
+    float *waves = codec->haar ? haar_of(grads, shape) : grads;
+
+    if (waves == NULL) {
+        return EDGE_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        grads[i] = (mask[i / 8] >> (i % 8) & 1) != 0 ? waves[i] : 0;
+    }
+    if (!codec->haar) {
+        return 0;
+    }
+    mem_free(waves);
+    return haar_undo(grads, shape);
 }

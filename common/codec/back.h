@@ -4,7 +4,9 @@
  * with steps of its own: rounding counts as no change ("straight through").
  * What a sparse codec left out had no influence, so its gradient is 0, and
  * both ends know which values those are from what went forward, the mask.
- * Only the gradients of the kept ones travel, without marks.
+ * Only the gradients of the kept ones travel, without marks. If it left out
+ * wavelets, it is theirs that are 0: they are orthonormal, so the gradient of
+ * what is kept of them is what is kept of the gradient's own.
  *
  * The mask is the caller's, one bit for each value, the first in the low bit
  * of a byte; it is kept from forward to backward, as the activations are.
@@ -23,7 +25,8 @@ int back_mask(const struct codec *codec, const uint8_t *in, size_t size,
               const struct shape *shape, uint8_t *mask, struct err *err);
 
 /* `mask` is NULL where the codec keeps all, or where the activations went as
- * they are because they would not have become shorter (coded.h). */
+ * they are because they would not have become shorter (coded.h). With one,
+ * `codec` has the `haar` of the codec that made it. */
 size_t back_room(const struct codec *codec, const struct shape *shape,
                  const uint8_t *mask);
 /* *size is what was written, at most back_room(). 0 or EDGE_ENOMEM. */
@@ -34,5 +37,9 @@ int back_encode(const struct codec *codec, const float *grads,
 int back_decode(const struct codec *codec, const uint8_t *in, size_t size,
                 const struct shape *shape, const uint8_t *mask, float *grads,
                 struct err *err);
+/* What back_decode() makes of back_encode() if nothing is rounded, in place.
+ * `mask` is not NULL. 0 or EDGE_ENOMEM. */
+int back_mask_out(const struct codec *codec, const struct shape *shape,
+                  const uint8_t *mask, float *grads);
 
 #endif

@@ -61,10 +61,11 @@ static bool take_kind(const char *word, size_t n, struct codec *c)
     return false;
 }
 
-/* "sparse:10%" */
+/* "sparse:10%", "sparse:10%/haar" */
 static bool take_sparse(const char *word, size_t n, struct codec *c)
 {
     static const char head[] = "sparse:";
+    static const char haar[] = "/haar";
     char *end;
     double share;
 
@@ -72,11 +73,13 @@ static bool take_sparse(const char *word, size_t n, struct codec *c)
         return false;
     }
     share = strtod(word + sizeof(head) - 1, &end) / 100;
-    if (end != word + n - 1 || *end != '%' || !(share > 0 && share <= 1)) {
+    if (*end != '%' || !(share > 0 && share <= 1)) {
         return false;
     }
+    n -= (size_t)(end + 1 - word);
+    c->haar = n == sizeof(haar) - 1 && memcmp(end + 1, haar, n) == 0;
     c->keep = (float)share;
-    return true;
+    return n == 0 || c->haar;
 }
 
 static bool take_word(const char *word, size_t n, bool first, struct codec *c)
@@ -110,8 +113,8 @@ int codec_parse(const char *text, struct codec *codec, struct err *err)
                 err, EDGE_EINVAL,
                 "codec \"%.40s\": cannot read \"%.*s\"; codecs are "
                 "fp32, fp16, q16, q12, q10, q8, q6, q4, q2, "
-                "bits, sparse:10%%, with /tensor or /channel, +runs, "
-                "+zstd",
+                "bits, sparse:10%%, sparse:10%%/haar, with /tensor or "
+                "/channel, +runs, +zstd",
                 text, n < 40 ? (int)n : 40, word);
         }
         if (word[n] == '\0') {
@@ -128,12 +131,12 @@ int codec_parse(const char *text, struct codec *codec, struct err *err)
 
 const char *codec_text(const struct codec *codec, char text[CODEC_TEXT])
 {
-    char head[24] = "";
+    char head[32] = "";
     const char *kind = kinds[codec->kind];
 
     if (codec->keep > 0) {
-        (void)snprintf(head, sizeof(head), "sparse:%.6g%%%s",
-                       (double)codec->keep * 100,
+        (void)snprintf(head, sizeof(head), "sparse:%.6g%%%s%s",
+                       (double)codec->keep * 100, codec->haar ? "/haar" : "",
                        codec->kind == CODEC_FP32 ? "" : "+");
         kind = codec->kind == CODEC_FP32 ? "" : kind;
     }
@@ -148,12 +151,13 @@ const char *codec_text(const struct codec *codec, char text[CODEC_TEXT])
 #define ID_RUNS (1u << 6)
 #define ID_ZSTD (1u << 7)
 #define ID_SPARSE (1u << 8)
+#define ID_HAAR (1u << 9)
 
 uint32_t codec_id(const struct codec *codec)
 {
     return (uint32_t)codec->kind | (uint32_t)codec->scale << 4 |
            (codec->runs ? ID_RUNS : 0) | (codec->zstd ? ID_ZSTD : 0) |
-           (codec->keep > 0 ? ID_SPARSE : 0);
+           (codec->keep > 0 ? ID_SPARSE : 0) | (codec->haar ? ID_HAAR : 0);
 }
 
 int codec_from_id(uint32_t id, struct codec *codec)
@@ -162,10 +166,11 @@ int codec_from_id(uint32_t id, struct codec *codec)
                       .scale = (enum codec_scale)(id >> 4 & 3),
                       .runs = (id & ID_RUNS) != 0,
                       .zstd = (id & ID_ZSTD) != 0,
+                      .haar = (id & ID_HAAR) != 0,
                       .keep = (id & ID_SPARSE) != 0 ? 1.0F : 0.0F};
 
-    if (id >> 9 != 0 || (id & 15) >= N_KINDS || (id >> 4 & 3) >= N_SCALES ||
-        check(&c, "", NULL) < 0) {
+    if (id >> 10 != 0 || (c.haar && c.keep <= 0) || (id & 15) >= N_KINDS ||
+        (id >> 4 & 3) >= N_SCALES || check(&c, "", NULL) < 0) {
         return EDGE_EUNSUPPORTED;
     }
     *codec = c;
@@ -198,7 +203,7 @@ static size_t inner_room(const struct codec *codec, const struct shape *shape)
 {
     struct codec_groups g = codec_groups(codec, shape);
 
-    return codec->keep > 0 ? sparse_room(codec, g.n) : values_room(codec, &g);
+    return codec->keep > 0 ? sparse_room(codec, shape) : values_room(codec, &g);
 }
 
 size_t codec_room(const struct codec *codec, const struct shape *shape)
@@ -223,7 +228,7 @@ static int encode_inner(const struct codec *codec, const float *values,
     struct codec_groups g = codec_groups(codec, shape);
 
     if (codec->keep > 0) {
-        return sparse_encode(codec, values, g.n, out, size);
+        return sparse_encode(codec, values, shape, out, size);
     }
     *size = values_encode(codec, &g, values, out);
     return 0;
@@ -258,7 +263,7 @@ static int decode_inner(const struct codec *codec, const uint8_t *in,
 {
     struct codec_groups g = codec_groups(codec, shape);
 
-    return codec->keep > 0 ? sparse_decode(codec, in, size, values, g.n, err)
+    return codec->keep > 0 ? sparse_decode(codec, in, size, shape, values, err)
                            : values_decode(codec, &g, in, size, values, err);
 }
 

@@ -12,8 +12,11 @@
  *                         other values as they are. Changes none
  *   +runs                 runs of the smallest value counted (q8, q4): after
  *                         a Relu that is zero
- *   sparse:10%            the tenth of the values that is largest, the others
- *                         0; +fp16, +q8, ... for how those are written
+ *   sparse:10%            the tenth of each sample's values that is largest,
+ *                         the others 0; +fp16, +q8, ... for how those are
+ *                         written
+ *   sparse:10%/haar       the same of the values' Haar wavelets, in which what
+ *                         is alike side by side takes few
  *   +zstd                 all of it through zstd
  *
  * Values are float32; other types travel as they are. NaN and infinities have
@@ -52,6 +55,7 @@ struct codec { /* zeroed: fp32, as they are */
     enum codec_scale scale;
     bool runs;
     bool zstd;
+    bool haar;  /* sparse in wavelets */
     float keep; /* share of the values; 0: all of them */
 };
 

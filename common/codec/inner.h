@@ -70,6 +70,12 @@ void runs_close(uint8_t *packed);
 int codec_unwrap(const struct codec *codec, const uint8_t **in, size_t *size,
                  const struct shape *shape, uint8_t **inner, struct err *err);
 
+/* haar.c: maps of the last two axes as their orthonormal Haar wavelets, for
+ * mem_free() or NULL, and in place back to what they were, 0 or EDGE_ENOMEM.
+ * Below three axes there is nothing to do. */
+float *haar_of(const float *values, const struct shape *shape);
+int haar_undo(float *waves, const struct shape *shape);
+
 /* sparse.c; a mask has one bit for each value, the first in the low bit. */
 size_t sparse_count(const uint8_t *mask, size_t n);
 void sparse_pick(const uint8_t *mask, const float *values, size_t n,
@@ -79,11 +85,11 @@ void sparse_spread(const uint8_t *mask, const float *kept, float *values,
 /* The mask of what sparse_encode() wrote. */
 int sparse_mask(const uint8_t *in, size_t size, size_t n, uint8_t *mask,
                 struct err *err);
-size_t sparse_room(const struct codec *codec, size_t n);
-int sparse_encode(const struct codec *codec, const float *values, size_t n,
-                  uint8_t *out, size_t *size);
+size_t sparse_room(const struct codec *codec, const struct shape *shape);
+int sparse_encode(const struct codec *codec, const float *values,
+                  const struct shape *shape, uint8_t *out, size_t *size);
 int sparse_decode(const struct codec *codec, const uint8_t *in, size_t size,
-                  float *values, size_t n, struct err *err);
+                  const struct shape *shape, float *values, struct err *err);
 
 /* zstd.c: `unit` bytes a value, for the shuffle that puts like bytes
  * together (0: none). */

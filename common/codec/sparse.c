@@ -53,16 +53,34 @@ static size_t map_bytes(size_t n)
 
 static size_t kept_of(const struct codec *codec, size_t n)
 {
-    size_t k = (size_t)ceil((double)codec->keep * (double)n);
+    /* A tenth of 100 is 10, whatever 0.1F is. */
+    size_t k = (size_t)ceil((double)codec->keep * (double)n * (1 - 1e-6));
 
     return k < n ? k : n;
 }
 
-size_t sparse_room(const struct codec *codec, size_t n)
-{
-    struct codec_groups g = codec_groups_flat(kept_of(codec, n));
+struct samples { /* axis 0, where there are others */
+    size_t count;
+    size_t size;
+    size_t kept; /* of each */
+};
 
-    return 4 + map_bytes(n) + values_room(codec, &g);
+static struct samples samples_of(const struct codec *codec,
+                                 const struct shape *shape)
+{
+    size_t n = (size_t)shape_count(shape);
+    size_t count = shape->rank >= 2 ? (size_t)shape->dims[0] : 1;
+    size_t size = count > 0 ? n / count : 0;
+
+    return (struct samples){count, size, kept_of(codec, size)};
+}
+
+size_t sparse_room(const struct codec *codec, const struct shape *shape)
+{
+    struct samples s = samples_of(codec, shape);
+    struct codec_groups g = codec_groups_flat(s.count * s.kept);
+
+    return 4 + map_bytes(s.count * s.size) + values_room(codec, &g);
 }
 
 /* Amounts as integers that sort as they do: a float without its sign. */
@@ -109,33 +127,32 @@ static struct cut find_cut(const float *values, size_t n, size_t k)
     return cut;
 }
 
-/* Marks and gathers k values; returns k. */
-static size_t gather(const float *values, size_t n, size_t k, uint8_t *map,
-                     float *kept)
+/* Those of a sample, which begins at `first`, whose amounts are largest. */
+static void mark(const struct samples *s, const float *values, size_t first,
+                 uint8_t *map)
 {
     struct cut cut = {0, 0};
     size_t at = 0;
 
-    if (k > 0) {
-        cut = find_cut(values, n, k);
+    if (s->kept > 0) {
+        cut = find_cut(values + first, s->size, s->kept);
     }
-
-    for (size_t i = 0; i < n && at < k; i++) {
+    for (size_t i = first; i < first + s->size && at < s->kept; i++) {
         uint32_t a = amount(values[i]);
 
         if (a > cut.least || (a == cut.least && cut.equal > 0)) {
             cut.equal -= a == cut.least;
             map[i / 8] = (uint8_t)(map[i / 8] | 1u << (i % 8));
-            kept[at++] = values[i];
+            at++;
         }
     }
-    return at;
 }
 
-int sparse_encode(const struct codec *codec, const float *values, size_t n,
-                  uint8_t *out, size_t *size)
+static int encode(const struct codec *codec, const float *values,
+                  const struct samples *s, uint8_t *out, size_t *size)
 {
-    size_t k = kept_of(codec, n);
+    size_t n = s->count * s->size;
+    size_t k = s->count * s->kept;
     struct codec_groups g = codec_groups_flat(k);
     float *kept = mem_zalloc(k > 0 ? k : 1, sizeof(*kept));
 
@@ -144,11 +161,33 @@ int sparse_encode(const struct codec *codec, const float *values, size_t n,
     }
     bytes_put32(out, (uint32_t)k);
     memset(out + 4, 0, map_bytes(n));
-    (void)gather(values, n, k, out + 4, kept);
+    for (size_t i = 0; i < s->count; i++) {
+        mark(s, values, i * s->size, out + 4);
+    }
+    sparse_pick(out + 4, values, n, kept);
     *size = 4 + map_bytes(n) +
             values_encode(codec, &g, kept, out + 4 + map_bytes(n));
     mem_free(kept);
     return 0;
+}
+
+int sparse_encode(const struct codec *codec, const float *values,
+                  const struct shape *shape, uint8_t *out, size_t *size)
+{
+    struct samples s = samples_of(codec, shape);
+    float *waves;
+    int rc;
+
+    if (!codec->haar) {
+        return encode(codec, values, &s, out, size);
+    }
+    waves = haar_of(values, shape);
+    if (waves == NULL) {
+        return EDGE_ENOMEM;
+    }
+    rc = encode(codec, waves, &s, out, size);
+    mem_free(waves);
+    return rc;
 }
 
 static int check_map(const uint8_t *in, size_t size, size_t n, struct err *err)
@@ -172,19 +211,14 @@ int sparse_mask(const uint8_t *in, size_t size, size_t n, uint8_t *mask,
     return rc;
 }
 
-int sparse_decode(const struct codec *codec, const uint8_t *in, size_t size,
+static int decode(const struct codec *codec, const uint8_t *in, size_t size,
                   float *values, size_t n, struct err *err)
 {
     size_t start = 4 + map_bytes(n);
-    struct codec_groups g;
-    float *kept;
-    int rc = check_map(in, size, n, err);
+    struct codec_groups g = codec_groups_flat(bytes_get32(in));
+    float *kept = mem_zalloc(g.n > 0 ? g.n : 1, sizeof(*kept));
+    int rc;
 
-    if (rc < 0) {
-        return rc;
-    }
-    g = codec_groups_flat(bytes_get32(in));
-    kept = mem_zalloc(g.n > 0 ? g.n : 1, sizeof(*kept));
     if (kept == NULL) {
         return err_set(err, EDGE_ENOMEM, "coded values: out of memory");
     }
@@ -193,5 +227,20 @@ int sparse_decode(const struct codec *codec, const uint8_t *in, size_t size,
         sparse_spread(in + 4, kept, values, n);
     }
     mem_free(kept);
+    return rc;
+}
+
+int sparse_decode(const struct codec *codec, const uint8_t *in, size_t size,
+                  const struct shape *shape, float *values, struct err *err)
+{
+    size_t n = (size_t)shape_count(shape);
+    int rc = check_map(in, size, n, err);
+
+    if (rc == 0) {
+        rc = decode(codec, in, size, values, n, err);
+    }
+    if (rc == 0 && codec->haar && haar_undo(values, shape) < 0) {
+        rc = err_set(err, EDGE_ENOMEM, "coded values: out of memory");
+    }
     return rc;
 }

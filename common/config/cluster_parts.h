@@ -16,9 +16,10 @@
 /* Of a row that takes a codec. */
 #define CODEC                                                                  \
     .is_set = cluster_has_codec, .write = cluster_write_codec,                 \
-    .takes = "a codec such as fp32, fp16, q16, q12, q10, q8, q6, "             \
-             "q4/channel, q4+runs, q2, bits, sparse:10%+q8, any of them with " \
-             "+zstd, or auto",                                                 \
+    .takes =                                                                   \
+        "a codec such as fp32, fp16, q16, q12, q10, q8, q6, "                  \
+        "q4/channel, q4+runs, q2, bits, sparse:10%/haar+q8, any of them with " \
+        "+zstd, or auto",                                                      \
     .schema = "{\"type\":\"string\",\"pattern\":\"^(auto|fp32|fp16|q(16|12|"   \
               "10|8|6|4|2)|bits|sparse)"                                       \
               "[a-z0-9:/%.+]*$\"}"

@@ -293,6 +293,49 @@ static void gradients_pass_where_values_did(void **state)
     }
 }
 
+static double dot(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)a[i] * b[i];
+    }
+    return sum;
+}
+
+/* Of wavelets: the gradient of what arrived, times the values, is that of the
+ * values, times what arrived, as of any linear map and its transpose. */
+static void gradients_of_wavelets_are_the_transpose(void **state)
+{
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 14);
+    for (int k = 0; k < ROUNDS; k++) {
+        struct gradient g;
+        struct trial t;
+        struct err err;
+        double norm;
+
+        trial_init(&t, "sparse:10%/haar", any_shape(&rng));
+        fill(t.values, t.n, &rng);
+        pass(&t);
+        gradient_init(&g, &t, &rng);
+        assert_int_equal(back_decode(&t.codec, g.bytes, g.size, &t.shape,
+                                     g.mask, g.got, &err),
+                         0);
+        norm = sqrt(dot(t.values, t.values, t.n) * dot(g.grads, g.grads, t.n));
+        assert_true(fabs(dot(g.got, t.values, t.n) -
+                         dot(g.grads, t.back, t.n)) <= 1e-5 * norm);
+        assert_int_equal(back_mask_out(&t.codec, &t.shape, g.mask, g.grads), 0);
+        for (size_t i = 0; i < t.n; i++) {
+            assert_true(!(fabs((double)g.grads[i] - g.got[i]) > 0));
+        }
+        gradient_deinit(&g);
+        trial_deinit(&t);
+    }
+}
+
 /* Straight through: as any other tensor, with steps of its own. */
 static void gradients_of_all_values_are_coded_alike(void **state)
 {
@@ -499,6 +542,7 @@ int main(void)
         cmocka_unit_test(constants_and_extremes_stay),
         cmocka_unit_test(shares_of_dense_are_kept_to),
         cmocka_unit_test(gradients_pass_where_values_did),
+        cmocka_unit_test(gradients_of_wavelets_are_the_transpose),
         cmocka_unit_test(gradients_of_all_values_are_coded_alike),
         cmocka_unit_test(bad_bytes_are_refused),
         cmocka_unit_test(feedback_loses_nothing_in_the_long_run),

@@ -35,6 +35,8 @@ static const struct coding codings[] = {
     {NULL, "q8", "sparse:25%+q8", 1, 8. / 32, 3. / 32, 0.1, false},
     {"sparse:50%", NULL, NULL, 17. / 32, 16. / 32, 1, 0.4, false},
     {"sparse:50%+q8", "q8", "q8", 5. / 32, 4. / 32, 8. / 32, 0.4, false},
+    {"sparse:50%/haar", NULL, NULL, 17. / 32, 16. / 32, 1, 0.4, false},
+    {"sparse:50%/haar+q8", "q8", NULL, 5. / 32, 4. / 32, 1, 0.4, false},
     {"sparse:50%", NULL, NULL, 17. / 32, 1, 1, 0.4, true},
     {"sparse:50%", "q8", NULL, 17. / 32, 8. / 32, 1, 0.4, true},
     {"sparse:50%", "sparse:25%+q8", NULL, 17. / 32, 3. / 32, 1, 0.4, true},

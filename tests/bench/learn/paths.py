@@ -8,6 +8,7 @@ from learn import run as r
 
 NAMES = ("cloud", "first2", "first3", "last2", "last3", "f2l2", "f2l3", "f3l2",
          "f3l3")
+EDGE_CODEC = ", codec: sparse:10%/haar"
 EDGE = ("edge-1", "cloud-1", "cloud-2", "cloud-3")
 WIDTH = os.environ.get("WIDTH", "0.25")
 EPOCHS = int(os.environ.get("EPOCHS", "6"))
@@ -41,7 +42,7 @@ def example(name, edge_codec, rate=RATE, seed=1, more="", links=""):
     for i, board in enumerate(EDGE):
         text = re.sub(rf"\b{board}\b", f"local-{i + 1}", text)
     text = re.sub(r"devices: \[[^]]*\]", "devices: local 4", text)
-    text = text.replace(", codec: sparse:10%", edge_codec)
+    text = text.replace(EDGE_CODEC, edge_codec)
     text = text[:text.index("training:")]
     return text + links + RECIPE.format(
         data=r.data("cifar10"), epochs=EPOCHS, batch=BATCH, rate=rate,
@@ -130,7 +131,9 @@ def partitions():
     Reference.least()
     found = []
     for name in NAMES:
-        run = one(f"prune-{name}", example(name, ", codec: sparse:10%"),
+        text = example(name, EDGE_CODEC,
+                       more="codec: q4\n  straight_through: true")
+        run = one(f"prune-{name}", text,
                   look=lambda c: found.append(leaves(c)))
         judge(f"partitions.{name}", run, 1.0)
     r.figure("partitions.leaves", sum(f != [1] for f in found), "partitions", 0,
