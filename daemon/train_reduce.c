@@ -182,8 +182,10 @@ int train_reduce_begin(struct train *t, struct err *err)
     for (size_t k = 1; k < t->n_replicas; k++) {
         size_t r = (t->replica + k) % t->n_replicas;
 
-        for (size_t i = 0; rc == 0 && i < REDUCE_ARRAYS; i++) {
-            if (reduce->arrays[i].came != NULL && t->broken == 0) {
+        /* Where it breaks the Step is over, and the arrays are gone. */
+        for (size_t i = 0; rc == 0 && t->broken == 0 && i < REDUCE_ARRAYS;
+             i++) {
+            if (reduce->arrays[i].came != NULL) {
                 rc = send_part(t, &reduce->arrays[i], r, err);
             }
         }

@@ -236,12 +236,10 @@ void io_fake_run_for(struct io_fake *fake, uint64_t ms)
     fake->now_us = end_us;
 }
 
-bool io_fake_work(struct io_fake *fake)
+bool io_fake_job(struct io_fake *fake)
 {
-    bool any = false;
-
     for (int strand = IO_STRANDS - 1; strand >= IO_COMPUTE; strand--) {
-        while (!list_is_empty(&fake->work[strand])) {
+        if (!list_is_empty(&fake->work[strand])) {
             struct io_work *work =
                 list_entry(fake->work[strand].next, struct io_work, link);
 
@@ -249,9 +247,18 @@ bool io_fake_work(struct io_fake *fake)
             work->run(work);
             work->took_us = work->cost_us > 0 ? work->cost_us : 100;
             work->done(work);
-            any = true;
-            strand = IO_STRANDS - 1; /* what it started comes first */
+            return true;
         }
+    }
+    return false;
+}
+
+bool io_fake_work(struct io_fake *fake)
+{
+    bool any = false;
+
+    while (io_fake_job(fake)) { /* what it started comes first */
+        any = true;
     }
     return any;
 }

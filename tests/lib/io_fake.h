@@ -58,6 +58,8 @@ void io_fake_run_for(struct io_fake *fake, uint64_t ms);
 void io_fake_turn(struct io_fake *fake);
 /* Runs every job that waits, and those that they start; true if any ran. */
 bool io_fake_work(struct io_fake *fake);
+/* The one of them that is next. */
+bool io_fake_job(struct io_fake *fake);
 
 /* The i-th message to a peer; the test fails if it is not of that kind. */
 const struct msg *io_fake_sent(const struct io_fake_peer *peer, size_t i,

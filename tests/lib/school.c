@@ -143,7 +143,7 @@ static void on_saved(struct school *s, const struct school_board *b,
     s->has_saved[board][from->shard - 1] = true;
 }
 
-static void on_message(void *arg, struct io_peer *peer, struct msg *msg)
+void school_hear(void *arg, struct io_peer *peer, struct msg *msg)
 {
     struct school *s = arg;
     struct school_board *b = board_of(s, peer);
@@ -286,13 +286,27 @@ static bool all_up(void *arg)
     return true;
 }
 
-void school_init(struct school *s, const struct school_ask *ask)
+void school_prepare(struct school *s, const struct school_ask *ask)
 {
     memset(s, 0, sizeof(*s));
     s->ask = *ask;
     assert_true(ask->boards <= SCHOOL_BOARDS && ask->boards >= ask->replicas);
     tmp_init(&s->tmp);
     s->board = (struct board){.free_bytes = (uint64_t)1 << 32};
+    for (size_t i = 0; i < ask->boards && i < SCHOOL_BOARDS; i++) {
+        struct school_board *b = &s->boards[i];
+
+        (void)snprintf(b->name, sizeof(b->name), "n%zu", i);
+        (void)snprintf(b->folder, sizeof(b->folder), "%s",
+                       tmp_path(&s->tmp, b->name));
+    }
+    school_make_data(s);
+    make_model(s);
+}
+
+void school_init(struct school *s, const struct school_ask *ask)
+{
+    school_prepare(s, ask);
     s->sim = sim_new(7);
     s->id = (struct io_identity){.role = EDGED__ROLE__ROLE_COORDINATOR,
                                  .name = "coordinator",
@@ -301,16 +315,11 @@ void school_init(struct school *s, const struct school_ask *ask)
                                  .version = "test"};
     s->io = sim_node(s->sim, &s->id, "127.0.0.1", 6999, NULL);
     s->io->events = (struct io_events){
-        .on_up = on_up, .on_down = on_down, .on_message = on_message};
+        .on_up = on_up, .on_down = on_down, .on_message = school_hear};
     s->io->arg = s;
-    school_make_data(s);
-    make_model(s);
     for (size_t i = 0; i < ask->boards; i++) {
         struct school_board *b = &s->boards[i];
 
-        (void)snprintf(b->name, sizeof(b->name), "n%zu", i);
-        (void)snprintf(b->folder, sizeof(b->folder), "%s",
-                       tmp_path(&s->tmp, b->name));
         b->id = (struct io_identity){.role = EDGED__ROLE__ROLE_NODE,
                                      .name = b->name,
                                      .cluster = "home",
@@ -339,6 +348,11 @@ void school_deinit(struct school *s)
         school_kill(s, i);
     }
     sim_free(s->sim);
+    school_forget(s);
+}
+
+void school_forget(struct school *s)
+{
     for (size_t i = 0; i < s->n_files; i++) {
         blob_unref(s->files[i].blob);
     }
@@ -379,14 +393,10 @@ static void retire(struct school *s)
     }
 }
 
-void school_install(struct school *s, uint32_t epoch)
+void school_write(struct school *s, uint32_t epoch, struct paper *papers)
 {
-    static struct paper papers[PIPE_SHARDS];
     struct digest test[2];
 
-    if (s->epoch != 0) {
-        retire(s);
-    }
     s->epoch = epoch;
     s->waiting = 0;
     school_make_test(s, test);
@@ -395,6 +405,16 @@ void school_install(struct school *s, uint32_t epoch)
     for (size_t i = 0; i < s->ask.stages; i++) {
         school_write_shard(s, &papers[i], i, test);
     }
+}
+
+void school_install(struct school *s, uint32_t epoch)
+{
+    static struct paper papers[PIPE_SHARDS];
+
+    if (s->epoch != 0) {
+        retire(s);
+    }
+    school_write(s, epoch, papers);
     for (size_t i = 0; i < s->ask.boards; i++) {
         school_send_install(s, i, papers);
     }

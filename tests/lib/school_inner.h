@@ -35,6 +35,15 @@ struct paper { /* an Install for one stage, with room for all it points to */
     char name[8];
 };
 
+/* school.c: the model, the data and who the boards are, without a network;
+ * and its end. */
+void school_prepare(struct school *s, const struct school_ask *ask);
+void school_forget(struct school *s);
+/* The papers of each stage, for a placement of that number. */
+void school_write(struct school *s, uint32_t epoch, struct paper *papers);
+/* What the board behind a peer (by its name) says to the trainer. */
+void school_hear(void *arg, struct io_peer *peer, struct msg *msg);
+
 /* school_data.c: the trainer's store, and what it has of samples. */
 struct school_file *school_find_file(const struct school *s,
                                      const struct digest *digest);
