@@ -52,6 +52,7 @@ static void on_chunk(struct coordinator *c, struct io_peer *peer,
                      struct msg *msg)
 {
     intake_on_chunk(&c->intake, peer, msg);
+    train_on_piece(c, peer);
 }
 
 static const struct row rows[] = {

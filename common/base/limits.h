@@ -106,6 +106,7 @@
 #define REDIAL_MIN_MS 100
 #define REDIAL_MAX_MS 5000
 #define INSTALL_MS 120000 /* a node without any progress on an install */
+#define SAVE_MS 120000    /* or on a state that it saves */
 #define FAULT_MIN_MS 100  /* of a fault on purpose */
 #define FAULT_MAX_MS 600000
 #define STORE_SWEEP_MS 600000 /* how often a store is looked through */

@@ -51,8 +51,8 @@ static void take(struct trainer *t, struct trainer_part *part,
     take_losses(t, from);
 }
 
-static struct trainer_part *find_part(struct trainer *t, const struct member *m,
-                                      uint32_t shard)
+struct trainer_part *trainer_part_of(const struct trainer *t,
+                                     const struct member *m, uint32_t shard)
 {
     for (size_t i = 0; i < t->n_parts; i++) {
         if (t->parts[i].member == m && t->parts[i].stage + 1 == shard) {
@@ -85,7 +85,7 @@ void train_on_stepped(struct coordinator *c, struct io_peer *peer,
         !t->is_asked || from->step != t->step.step) {
         return; /* of a step that was given up */
     }
-    part = find_part(t, m, from->shard);
+    part = trainer_part_of(t, m, from->shard);
     if (part == NULL || part->stepped) {
         return;
     }

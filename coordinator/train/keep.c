@@ -189,6 +189,7 @@ void trainer_begin_saving(struct trainer *t)
         return;
     }
     t->saving = saving;
+    t->saving_us = io_now_us(t->c->io);
     t->is_saving = true;
 }
 
@@ -247,10 +248,12 @@ static void take_saved(struct trainer *t, const Edged__Saved *saved)
     size_t stage = saved->shard - 1;
     struct digest digest;
     struct err err;
+    uint64_t size = 0;
     bool all = true;
 
+    t->saving_us = io_now_us(t->c->io);
     if (train_ref_read(saved->state, &digest, &err) < 0 ||
-        !store_has(t->c->store, &digest, NULL)) {
+        !store_has(t->c->store, &digest, &size) || size != saved->state->size) {
         trainer_again(t, EDGE_EPROTO, NULL,
                       "a state was said to be safe and is not there");
         return;
@@ -275,7 +278,8 @@ void train_on_saved(struct coordinator *c, struct io_peer *peer,
 
     if (t == NULL || m == NULL || t->saving == NULL || saved->shard == 0 ||
         saved->shard > t->kept->plan->n_shards ||
-        saved->step != t->saving->step || seat_of(t->placement, m) == NULL) {
+        saved->step != t->saving->step ||
+        trainer_part_of(t, m, saved->shard) == NULL) {
         return; /* of a checkpoint that was given up */
     }
     if (saved->code < 0) {
@@ -287,4 +291,50 @@ void train_on_saved(struct coordinator *c, struct io_peer *peer,
         return;
     }
     take_saved(t, saved);
+}
+
+/* ---- what does not come -------------------------------------------------- */
+
+void train_on_piece(struct coordinator *c, const struct io_peer *peer)
+{
+    struct member *m = members_of(c, peer);
+
+    list_each(&c->trainers, it, after)
+    {
+        struct trainer *t = list_entry(it, struct trainer, link);
+
+        if (t->saving != NULL && m != NULL &&
+            seat_of(t->placement, m) != NULL) {
+            t->saving_us = io_now_us(c->io);
+        }
+    }
+}
+
+/* The first that was asked for a state and has not said that it is safe. */
+static struct member *find_silent(const struct trainer *t)
+{
+    for (size_t i = 0; i < t->n_parts; i++) {
+        if (t->parts[i].replica == 0 &&
+            t->saving->states[t->parts[i].stage] == NULL) {
+            return t->parts[i].member;
+        }
+    }
+    return NULL;
+}
+
+/* Without this a board that lives, and whose disk does not, would keep a
+ * training from its end, and from all checkpoints. */
+void trainer_look_saving(struct trainer *t)
+{
+    struct member *silent;
+    char why[400];
+
+    if (t->saving == NULL ||
+        io_now_us(t->c->io) - t->saving_us < (uint64_t)SAVE_MS * 1000) {
+        return;
+    }
+    silent = find_silent(t);
+    (void)snprintf(why, sizeof(why), "%s does not save its state",
+                   silent != NULL ? silent->name : "nobody");
+    trainer_again(t, EDGE_ETIMEOUT, silent, why);
 }

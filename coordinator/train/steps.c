@@ -527,7 +527,10 @@ void trainer_look_stepping(struct trainer *t)
         (void)snprintf(why, sizeof(why), "step %llu takes too long",
                        (unsigned long long)t->step.step);
         trainer_again(t, EDGE_ETIMEOUT, NULL, why);
-    } else if (t->is_asked) {
-        send_step(t);
+    } else {
+        if (t->is_asked) {
+            send_step(t);
+        }
+        trainer_look_saving(t);
     }
 }

@@ -13,6 +13,8 @@ void train_on_stepped(struct coordinator *c, struct io_peer *peer,
                       struct msg *msg);
 void train_on_saved(struct coordinator *c, struct io_peer *peer,
                     struct msg *msg);
+/* A piece of a file came from a node. */
+void train_on_piece(struct coordinator *c, const struct io_peer *peer);
 /* Something has moved, or time has passed: looks at every training. */
 void train_poke(struct coordinator *c);
 void train_client_gone(struct coordinator *c, const struct io_peer *peer);

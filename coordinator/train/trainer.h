@@ -162,6 +162,7 @@ struct trainer {
     /* the checkpoint under way */
     bool is_saving;
     Edged__KeptCheckpoint *saving; /* what it will be */
+    uint64_t saving_us;            /* since when nothing came of it */
     uint64_t saved_us;             /* the last one, or begin */
     uint64_t save_lag;             /* steps done while it was being made */
     bool drains;  /* nothing but saving is under way: somebody comes, it ends */
@@ -227,6 +228,12 @@ void trainer_drop_step(struct trainer *t);
 /* answers.c has heard of all shards. */
 void trainer_end_step(struct trainer *t);
 
+/* ---- answers.c ----------------------------------------------------------- */
+
+/* What a board has of a shard; NULL: it has none. */
+struct trainer_part *trainer_part_of(const struct trainer *t,
+                                     const struct member *m, uint32_t shard);
+
 /* ---- exits.c ------------------------------------------------------------- */
 
 void trainer_exits_add(struct trainer_exits *to,
@@ -259,6 +266,8 @@ int trainer_keep(struct trainer *t);
 void trainer_begin_saving(struct trainer *t);
 void trainer_drop_saving(struct trainer *t);
 bool trainer_is_save_due(const struct trainer *t);
+/* Nothing came of a state for too long: it is given up. */
+void trainer_look_saving(struct trainer *t);
 /* A copy, without states; *to is zeroed first. */
 void trainer_copy_point(const Edged__KeptCheckpoint *from,
                         Edged__KeptCheckpoint *to);
