@@ -240,6 +240,136 @@ TO_HEAD = {
                    1) + say(0, "ack { request: 5 epoch: 1 shard: 1 }"),
 }
 
+# Acts of fuzz_train.c.
+(STEP, SPOILT, VALUE, GRADIENT, PIECE, ANSWER, JOB, ALL_JOBS, TIME, GO, RETURN,
+ STOP, ACK, RETIRE, INSTALL, FINISH) = range(0, 256, 16)
+ASKS = 8  # trainings there, and how many boards each has
+BOARDS = [4, 4, 3, 3, 2, 2, 2, 1]
+
+
+def lesson():
+    """Whole steps of each board of each training, and what goes wrong."""
+    whole = bytes([STEP, FINISH, STEP, FINISH,
+                   SPOILT | 1, 1, 11, FINISH,  # evaluates, saves
+                   ACK, ALL_JOBS, ACK, STEP, FINISH])
+    by_hand = bytes([STEP, JOB, JOB, JOB]) + b"".join(
+        bytes([VALUE, 0, m, 0, JOB, JOB, GRADIENT, 0, m, 0, JOB, JOB])
+        for m in range(4)) + bytes([ALL_JOBS]) + b"".join(
+        bytes([PIECE, 0, a, r]) for a in range(4) for r in range(3)) + bytes(
+        [ALL_JOBS, STEP, FINISH])
+    files = {}
+    for ask in range(ASKS):
+        for board in range(BOARDS[ask]):
+            name = "%d_%d" % (ask, board)
+            files["whole_" + name] = bytes([ask, board]) + whole
+            files["by_hand_" + name] = bytes([ask, board]) + by_hand
+        begin = bytes([ask, 0])
+        files["agree_%d" % ask] = begin + bytes(
+            [STEP, FINISH, SPOILT, 2, 12, 13, 32, FINISH, STEP, FINISH])
+        for kind, name in (VALUE, "values"), (GRADIENT, "gradients"), (
+                PIECE, "pieces"):
+            for rounds in range(4):
+                files["spoilt_%s_%d_%d" % (name, ask, rounds)] = begin + bytes(
+                    [STEP, ALL_JOBS]) + bytes([ANSWER, ALL_JOBS]) * rounds + (
+                    b"".join(bytes([kind | 1, 0, rounds, 1, what, 3, 5])
+                             for what in range(16))) + bytes([FINISH, STEP,
+                                                              FINISH])
+        for what in range(16):
+            if what % ASKS == ask:
+                files["step_%d_%d" % (what, ask)] = begin + bytes(
+                    [STEP, FINISH, SPOILT, 1, what, 200, FINISH, INSTALL,
+                     STEP, ALL_JOBS, SPOILT, 1, what, 1, FINISH])
+        files["ends_%d" % ask] = begin + bytes(
+            [STEP, JOB, GO | 1, ALL_JOBS, RETURN | 1, INSTALL, STEP, JOB,
+             GO | 15, ALL_JOBS, RETURN | 15, STOP | 1, 1, ANSWER, ALL_JOBS,
+             STOP | 1, 0, TIME | 2, 5, FINISH, STEP, JOB, RETIRE, JOB, INSTALL,
+             STEP, STOP | 1, 2, FINISH])
+    return files
+
+
+def recipes():
+    """Of fuzz_recipe.c: those of a school, and more that they may say."""
+    def ref(number):
+        return 'digest: "\\%03o%s" size: 1' % (number, "\\000" * 31)
+
+    def data(manifest, files, which):
+        return ("manifest { %s } files { %s } files { %s } %s width: 12 height: "
+                "12 crop: 1 augment { crop_pad: 2 flip: true }"
+                % (ref(manifest), ref(files[0]), ref(files[1]), which))
+
+    def recipe(stage, stages):
+        which = (("images: true " if stage == 0 else "")
+                 + ("labels: true" if stage + 1 == stages else ""))
+        loss = 'losses { scores: "scores" weight: 1 }'
+        return (
+            'training: "lesson" stage: %d stages: %d train { %s } test { %s } '
+            "%s optimizer { momentum: 0.9 beta1: 0.9 beta2: 0.999 epsilon: 1e-8 "
+            "weight_decay: 0.01 } micro_max: 4 slots: 2 seed: 5"
+            % (stage, stages, data(3, (0, 1), which), data(255, (253, 254), which),
+               loss if stage + 1 == stages else ""))
+
+    def source(port):
+        return ("sources { port: %d shard: 1 link: %d back_codec: 3 } "
+                % (port, port))
+
+    kinds = {
+        "plain": (0, 0, 0, 1, ""),
+        "adam": (0, 0, 0, 1, 'optimizer { kind: 1 clip_norm: 1 } recompute: '
+                 'true rates { name: "conv*" rate: 0.5 } rates { name: "*" }'),
+        "exits": (0, 0, 0, 1, 'losses { scores: "scores" weight: 0.5 } exits { '
+                  "loss: 1 doubt: 1 }"),
+        "lossy": (0, 0, 0, 1, 'lossy { layers { value: "conv1" halo: 1 rows { '
+                  "in: 0 in: 6 in: 12 out: 0 out: 6 out: 12 } columns { in: 0 "
+                  'in: 12 out: 0 out: 12 } } products: "scores" blocks: 2 train '
+                  "{ loss: 1 p: 0.1 block_p: 0.1 } eval { p: 0.1 } levels: 4 "
+                  "low: -1 high: 1 }"),
+        "state": (0, 0, 0, 1, "state { %s }" % ref(3)),
+        "views": (0, 0, 0, 1, "train { views: 0 columns: 1 rows: 1 }"),
+        "first": (1, 0, 0, 2, ""),
+        "last": (1, 1, 1, 2, source(0)),
+        "last_two": (1, 1, 1, 2, source(0) + source(1)),
+        "reduce": (2, 0, 0, 1, "reduce_codec: 2 one_f_one_b: true"),
+        "local": (2, 1, 0, 1, "local: true"),
+    }
+    files = {}
+    for name, (ask, board, stage, stages, more) in kinds.items():
+        # Two in a row are one message, in which the second is added.
+        text = b"".join(encode(part, "Recipe", "recipe.proto")
+                        for part in (recipe(stage, stages), more))
+        files[name] = bytes([ask, board, 0]) + text
+        files["spoilt_" + name] = bytes(
+            [ask, board, 3, 1, 0, 7, 40, 0, 255, 200, 1, 4]) + text
+    return files
+
+
+# Acts of fuzz_trainer.c.
+(SERVE, T_STEPPED, T_SAVED, T_READY, T_FAILED, T_PASS, T_SILENCE, T_LEAVE,
+ T_COME, T_STATE, T_WORK, T_ASK, T_RESTART, T_BOTH) = range(0, 224, 16)
+
+
+def lies():
+    """Four trainings, each lie in them."""
+    files = {}
+    for kind in range(4):
+        begin = bytes([kind])
+        both = bytes([T_BOTH])
+        files["honest_%d" % kind] = begin + both * 9
+        files["stepped_%d" % kind] = begin + both + b"".join(
+            bytes([T_STEPPED, 1, what, 254, SERVE | 1, T_WORK, T_PASS | 9])
+            + both for what in range(16))
+        files["saved_%d" % kind] = begin + both * 2 + b"".join(
+            bytes([SERVE | 1, T_STEPPED, 0, T_STATE, 3, 1, 2, 3,
+                   T_SAVED, 1, what, 0, T_WORK])
+            + both * 2 for what in range(8))
+        files["comes_and_goes_%d" % kind] = begin + both * 3 + bytes(
+            [T_LEAVE, T_PASS | 5, SERVE | 1, SERVE | 1, T_COME, T_PASS | 9,
+             T_FAILED, 0, 3, T_READY, 0, T_SILENCE | 15, T_ASK, T_RESTART,
+             T_COME, T_COME | 1, T_PASS | 9, T_ASK]) + both * 4
+        files["stopped_%d" % kind] = begin + both * 3 + bytes(
+            [T_ASK | 1, T_ASK]) + both
+    return files
+
+
 PLACEMENT = (
     'epoch: 3 deployment: "home" shards { %s } places { shard: 1 name: "s0" '
     'nodes: "n0" nodes: "n1" n_inputs: 1 } entries { port: 0 to_shard: 1 '
@@ -257,6 +387,9 @@ def write(target, files):
 
 
 def main():
+    write("fuzz_train", lesson())
+    write("fuzz_trainer", lies())
+    write("fuzz_recipe", recipes())
     install = MESSAGES["install"]
     write("fuzz_daemon", TO_DAEMON)
     write("fuzz_head", TO_HEAD)
@@ -286,4 +419,5 @@ def main():
     (folder / "fuzz_frame" / "all_by_one").write_bytes(b"\x01" + stream)
 
 
-main()
+if __name__ == "__main__":
+    main()
