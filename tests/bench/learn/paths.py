@@ -11,18 +11,19 @@ NAMES = ("cloud", "first2", "first3", "last2", "last3", "f2l2", "f2l3", "f3l2",
 EDGE_CODEC = ", codec: sparse:10%/haar"
 EDGE = ("edge-1", "cloud-1", "cloud-2", "cloud-3")
 WIDTH = os.environ.get("WIDTH", "0.25")
-EPOCHS = int(os.environ.get("EPOCHS", "6"))
-WARMUP = 1
+EPOCHS = int(os.environ.get("EPOCHS", "40"))
+PICTURES = int(os.environ.get("PICTURES", "5000"))
+WARMUP = int(os.environ.get("WARMUP", "4"))
 BATCH = int(os.environ.get("BATCH", "100"))
 RATE = float(os.environ.get("RATE", "0.1"))
 SEEDS = (1, 2, 3)
-NOTE = (f"MobileNetV2 of width {WIDTH}, {EPOCHS} epochs of 10,000 pictures, "
+NOTE = (f"MobileNetV2 of width {WIDTH}, {EPOCHS} epochs of {PICTURES} pictures, "
         f"batch {BATCH} = 4 x {BATCH // 4}")
 
 RECIPE = """training:
-  data: {{train: {data}/data_batch_1.bin.xz, test: {data}/test_batch.bin.xz,
-         format: cifar10}}
+  data: {{train: {train}, test: {data}/test_batch.bin.xz, format: cifar10}}
   epochs: {epochs}
+  evaluate: {evaluate}
   batch: {batch}
   microbatches: 4
   lr: {rate}
@@ -35,7 +36,8 @@ RECIPE = """training:
 """
 
 
-def example(name, edge_codec, rate=RATE, seed=1, more="", links=""):
+def example(name, edge_codec, rate=RATE, seed=1, more="", links="",
+            evaluate=max(1, EPOCHS // 10)):
     """An example's placement with boards of this machine and our recipe."""
     with open(f"{r.ROOT}/deploy/examples/mobilenetv2-{name}.yaml") as f:
         text = f.read()
@@ -45,8 +47,9 @@ def example(name, edge_codec, rate=RATE, seed=1, more="", links=""):
     text = text.replace(EDGE_CODEC, edge_codec)
     text = text[:text.index("training:")]
     return text + links + RECIPE.format(
-        data=r.data("cifar10"), epochs=EPOCHS, batch=BATCH, rate=rate,
-        warmup=WARMUP, seed=seed, more=more)
+        train=r.first_of_cifar(PICTURES), data=r.data("cifar10"),
+        epochs=EPOCHS, evaluate=evaluate, batch=BATCH, rate=rate, warmup=WARMUP,
+        seed=seed, more=more)
 
 
 def one(name, text, seed=1, look=None):
@@ -86,16 +89,16 @@ def judge(name, run, points):
              f"{run.end['took_s']:.0f} s")
 
 
-def coded(name, codec, rate=RATE):
-    return one(name, example("cloud", "", rate, more=f"codec: {codec}",
-                             links=f"links: {{codec: {codec}}}\n"))
+def coded(name, codec, **more):
+    return one(name, example("cloud", "", more=f"codec: {codec}",
+                             links=f"links: {{codec: {codec}}}\n", **more))
 
 
 def codecs():
     Reference.least()
     judge("codecs.q8", coded("q8", "q8"), 0.3)
     judge("codecs.q4", coded("q4", "q4"), 1.0)
-    run = coded("q4-lr.4", "q4", 0.4)
+    run = coded("q4-lr.4", "q4", rate=0.4, evaluate=1)
     best, fell = 0.0, 0
     for accuracy in run.tests[WARMUP:]:
         fell += accuracy < best / 2
