@@ -104,12 +104,14 @@ static const struct school_ask asks[] = {
      .codec = "sparse:10%/haar",
      .no_norm = true},
     {.boards = 1,
-     .stages = 1,
+     .stages = 2,
      .replicas = 1,
      .micros = 2,
      .batch = 8,
-     .slots = 1,
-     .adam = true},
+     .slots = 2,
+     .adam = true,
+     .codec = "sparse:25%",
+     .back = "q8"},
 };
 
 #define ASKS (sizeof(asks) / sizeof(asks[0]))
