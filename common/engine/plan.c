@@ -189,3 +189,37 @@ size_t plan_arena_bytes(const struct plan *plan)
 {
     return plan->arena_bytes;
 }
+
+static bool is_view_of(const struct step *step, const struct tensor *view)
+{
+    for (int i = 0; i < step->n_in; i++) {
+        if (view == &step->in[i]) {
+            return true;
+        }
+    }
+    for (int i = 0; i < step->n_out; i++) {
+        if (view == &step->out[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Patches are in the order of steps. */
+void plan_finals(const struct plan *plan, size_t *after)
+{
+    size_t p = 0;
+
+    for (size_t i = 0; i < plan->n_outputs; i++) {
+        after[i] = plan->n_steps;
+    }
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        for (; p < plan->n_patches &&
+               is_view_of(&plan->steps[s], plan->patches[p].view);
+             p++) {
+            if (plan->patches[p].is_output) {
+                after[plan->patches[p].port] = s + 1;
+            }
+        }
+    }
+}

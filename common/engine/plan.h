@@ -48,6 +48,16 @@ size_t plan_arena_bytes(const struct plan *plan);
 int plan_run(struct plan *plan, const struct tensor *inputs,
              struct tensor *outputs);
 
+/* A run a few steps at a time, for whoever wants some of its outputs early:
+ * those from `from` up to `to`, of plan_n_times(). Inputs and outputs are the
+ * same from the first to the last, and nothing else runs the plan in between.
+ */
+int plan_run_steps(struct plan *plan, const struct tensor *inputs,
+                   struct tensor *outputs, size_t from, size_t to);
+/* after[i]: how many steps there have been when output i is what it will be;
+ * all of them, too, for one that no step makes. */
+void plan_finals(const struct plan *plan, size_t *after);
+
 /* The time that each op took in plan_run_timed, in nanoseconds, summed over
  * runs; a fused op's time is at its first op. For profiles and `bench`. */
 struct plan_time {

@@ -112,8 +112,8 @@ static void run_step(const struct plan *plan, const struct step *step)
     plan->threads->run(plan->threads, run_share, &shared);
 }
 
-int plan_run(struct plan *plan, const struct tensor *inputs,
-             struct tensor *outputs)
+int plan_run_steps(struct plan *plan, const struct tensor *inputs,
+                   struct tensor *outputs, size_t from, size_t to)
 {
     int rc = check_ports(plan, inputs, outputs);
 
@@ -121,11 +121,19 @@ int plan_run(struct plan *plan, const struct tensor *inputs,
         return rc;
     }
     apply_patches(plan, inputs, outputs);
-    for (size_t s = 0; s < plan->n_steps; s++) {
+    for (size_t s = from; s < to; s++) {
         run_step(plan, &plan->steps[s]);
     }
-    finish_outputs(plan, inputs, outputs);
+    if (to == plan->n_steps) {
+        finish_outputs(plan, inputs, outputs);
+    }
     return 0;
+}
+
+int plan_run(struct plan *plan, const struct tensor *inputs,
+             struct tensor *outputs)
+{
+    return plan_run_steps(plan, inputs, outputs, 0, plan->n_steps);
 }
 
 static double now_ns(void)

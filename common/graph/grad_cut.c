@@ -418,14 +418,47 @@ static int add_to_sum(struct graph *g, size_t output)
     return rc < 0 ? rc : 0;
 }
 
-static int add_to_sums(struct graph *g, size_t n_params)
+static size_t take_sums(const struct graph *g, size_t first, int producer,
+                        struct op *ops, size_t n)
 {
+    for (size_t i = first; i < g->n_ops; i++) {
+        if (g->values[g->ops[i].in[1]].producer == producer) {
+            ops[n++] = g->ops[i];
+        }
+    }
+    return n;
+}
+
+/* Sums, which are the ops from `first` on, go where their gradients are made:
+ * so that these need no room any more, and each sum is there early. */
+static int bring_forward(struct graph *g, size_t first, struct err *err)
+{
+    struct op *ops = mem_array(struct op, g->n_ops + 1);
+    size_t n;
+
+    if (ops == NULL) {
+        return EDGE_ENOMEM;
+    }
+    n = take_sums(g, first, -1, ops, 0);
+    for (size_t i = 0; i < first; i++) {
+        ops[n++] = g->ops[i];
+        n = take_sums(g, first, (int)i, ops, n);
+    }
+    memcpy(g->ops, ops, n * sizeof(*ops));
+    mem_free(ops);
+    graph_set_producers(g);
+    return graph_sort(g, err); /* which numbers their names, too */
+}
+
+static int add_to_sums(struct graph *g, size_t n_params, struct err *err)
+{
+    size_t first = g->n_ops;
     int rc = 0;
 
     for (size_t i = 0; i < n_params && rc == 0; i++) {
         rc = add_to_sum(g, i);
     }
-    return rc;
+    return rc == 0 ? bring_forward(g, first, err) : rc;
 }
 
 static int make_parts(struct cutter *c, const struct graph *training,
@@ -451,9 +484,9 @@ static int make_parts(struct cutter *c, const struct graph *training,
         walk_gradients(c, false);
         rc = extract_backward(c, parts, err);
     }
-    return rc == 0
-               ? add_to_sums(parts->backward, p->input_grads - p->param_grads)
-               : rc;
+    return rc == 0 ? add_to_sums(parts->backward,
+                                 p->input_grads - p->param_grads, err)
+                   : rc;
 }
 
 int grad_cut(const struct graph *training, const struct grad_ports *ports,

@@ -201,27 +201,35 @@ static void set_backward_out(const struct train_step *s, struct step_size *size,
     }
 }
 
-int step_backward(struct train_step *s, size_t at,
-                  const struct tensor *output_grads, struct tensor *input_grads,
-                  struct err *err)
+static int check_back(const struct train_step *s, size_t at,
+                      const struct tensor *output_grads,
+                      const struct tensor *input_grads, struct err *err)
 {
-    struct step_slot *slot;
-    struct step_size *size;
-    int rc = 0;
-
     if (at >= s->n_slots || s->slots[at].size == NULL) {
         return err_set(err, EDGE_EINVAL, "place %zu had no forward", at);
     }
-    slot = &s->slots[at];
-    size = slot->size;
     if ((s->output_grads && output_grads == NULL) ||
         (s->input_grads && input_grads == NULL)) {
         return err_set(err, EDGE_EINVAL, "gradients of ports are missing");
     }
+    return 0;
+}
+
+/* Steps `from` up to `to` of the plan; it is over behind the last of them. */
+static int go_back(struct train_step *s, struct step_slot *slot,
+                   const struct tensor *output_grads,
+                   struct tensor *input_grads, size_t from, size_t to,
+                   struct err *err)
+{
+    struct step_size *size = slot->size;
+    size_t all = 0;
+    int rc = 0;
+
     if (size->backward != NULL) {
+        all = plan_n_times(size->backward);
         set_backward_in(s, slot, output_grads);
         set_backward_out(s, size, input_grads);
-        rc = plan_run(size->backward, size->in, size->out);
+        rc = plan_run_steps(size->backward, size->in, size->out, from, to);
     }
     if (rc < 0) {
         return err_set(err, rc,
@@ -229,9 +237,39 @@ int step_backward(struct train_step *s, size_t at,
                        "\"%.200s\"",
                        s->model->name);
     }
-    s->samples += (double)size->samples;
-    slot->size = NULL;
+    if (to == all) {
+        s->samples += (double)size->samples;
+        slot->size = NULL;
+    }
     return 0;
+}
+
+int step_backward(struct train_step *s, size_t at,
+                  const struct tensor *output_grads, struct tensor *input_grads,
+                  struct err *err)
+{
+    int rc = check_back(s, at, output_grads, input_grads, err);
+    const struct step_legs *legs = rc == 0 ? step_legs(s, at) : NULL;
+
+    return rc == 0 ? go_back(s, &s->slots[at], output_grads, input_grads, 0,
+                             legs->legs[legs->n - 1].to, err)
+                   : rc;
+}
+
+int step_backward_leg(struct train_step *s, size_t at,
+                      const struct tensor *output_grads,
+                      struct tensor *input_grads, size_t leg, struct err *err)
+{
+    int rc = check_back(s, at, output_grads, input_grads, err);
+    const struct step_legs *legs = rc == 0 ? step_legs(s, at) : NULL;
+
+    if (rc == 0 && leg >= legs->n) {
+        rc = err_set(err, EDGE_EINVAL, "the way back has %zu legs", legs->n);
+    }
+    return rc == 0 ? go_back(s, &s->slots[at], output_grads, input_grads,
+                             leg > 0 ? legs->legs[leg - 1].to : 0,
+                             legs->legs[leg].to, err)
+                   : rc;
 }
 
 /* ---- the end of a mini-batch ----------------------------------------------

@@ -93,6 +93,31 @@ int step_forward(struct train_step *step, size_t slot,
 int step_backward(struct train_step *step, size_t slot,
                   const struct tensor *output_grads, struct tensor *input_grads,
                   struct err *err);
+
+/* The way back in legs, for whoever wants gradients before all are there:
+ * leg 0, 1, ..., the last, each with the same tensors, are one
+ * step_backward(). Behind a leg of a mini-batch's last micro-batch some
+ * parameters' gradients do not change any more until step_end(); they may be
+ * read then, by any thread, while the next leg runs. */
+#define STEP_LEGS 16 /* at most */
+struct step_leg {
+    size_t to;            /* private: steps of the plan that it ends behind */
+    double share;         /* of the work */
+    const size_t *params; /* that are final: their places in step_params() */
+    size_t n_params;
+};
+struct step_legs {
+    struct step_leg legs[STEP_LEGS];
+    size_t n;
+    size_t *params; /* private: those of all */
+};
+/* Those of the micro-batch in a slot, which has been forward; NULL: it has
+ * not. As long as it stands there. */
+const struct step_legs *step_legs(const struct train_step *step, size_t slot);
+int step_backward_leg(struct train_step *step, size_t slot,
+                      const struct tensor *output_grads,
+                      struct tensor *input_grads, size_t leg, struct err *err);
+
 /* Forgets the mini-batch, with all that is under way. */
 void step_drop(struct train_step *step);
 

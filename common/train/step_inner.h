@@ -18,8 +18,9 @@ struct step_size {
     struct grad_parts parts; /* without their graphs */
     size_t *stash_at;        /* by output of `forward`, from ports.losses on */
     size_t stash_bytes;
-    double *counts;    /* by statistic: elements of a channel */
-    struct tensor *in; /* of the plan that runs */
+    struct step_legs legs; /* of `backward` */
+    double *counts;        /* by statistic: elements of a channel */
+    struct tensor *in;     /* of the plan that runs */
     struct tensor *out;
 };
 
@@ -71,6 +72,8 @@ struct train_step {
 int step_size_make(struct train_step *s, struct step_size *size,
                    int64_t samples, struct err *err);
 void step_size_deinit(struct step_size *size);
+/* Where the legs of its way back end; step_legs.c. EDGE_ENOMEM. */
+int step_legs_make(const struct params *params, struct step_size *size);
 /* The next op from *at on that keeps its running mean in `mean`, of which
  * there is one: statistics are in the order of ops. */
 const struct op *step_next_norm(const struct graph *graph, int mean,

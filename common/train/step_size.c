@@ -205,6 +205,7 @@ int step_size_make(struct train_step *s, struct step_size *size,
         rc = place_stash(size);
         rc = rc == 0 ? place_ports(size) : rc;
         rc = rc == 0 ? count_elements(size, bound) : rc;
+        rc = rc == 0 ? step_legs_make(&s->params, size) : rc;
         rc = rc < 0 ? err_set(err, rc, "%s", err_text(rc)) : 0;
     }
     graph_free(bound);
@@ -226,6 +227,7 @@ void step_size_deinit(struct step_size *size)
     grad_parts_deinit(&size->parts);
     mem_free(size->stash_at);
     mem_free(size->counts);
+    mem_free(size->legs.params);
     mem_free(size->in);
     mem_free(size->out);
     *size = (struct step_size){0};

@@ -300,15 +300,55 @@ static void forward(struct pipe *p, size_t m, size_t slot)
     }
 }
 
+/* What a leg made final, into a copy of the gradients that was `odd` there:
+ * each parameter is only once. */
+static void keep_final(const struct params *params, const struct step_leg *leg,
+                       float odd, float *kept)
+{
+    for (size_t i = 0; i < leg->n_params; i++) {
+        const struct param *item = &params->items[leg->params[i]];
+
+        assert_true(item->count == 0 || kept[item->offset] == odd);
+        memcpy(kept + item->offset, params->grads + item->offset,
+               item->count * sizeof(float));
+    }
+}
+
+static int by_legs(struct train_step *step, size_t slot,
+                   const struct tensor *dy, struct tensor *dx, struct err *err)
+{
+    const struct params *params = step_params(step);
+    const struct step_legs *legs = step_legs(step, slot);
+    float *kept = test_calloc(params->n + 1, sizeof(float));
+    double share = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < params->n; i++) {
+        kept[i] = -77;
+    }
+    for (size_t i = 0; rc == 0 && i < legs->n; i++) {
+        rc = step_backward_leg(step, slot, dy, dx, i, err);
+        keep_final(params, &legs->legs[i], -77, kept);
+        share += legs->legs[i].share;
+    }
+    assert_memory_equal(kept, params->grads, params->n * sizeof(float));
+    assert_true(fabs(share - 1) < 1e-9);
+    assert_null(step_legs(step, slot));
+    test_free(kept);
+    return rc;
+}
+
 static void backward(struct pipe *p, size_t m, size_t slot)
 {
     struct err err = {.text = ""};
 
     for (size_t k = p->ask.shards; k-- > 0;) {
         bool last = k + 1 == p->ask.shards;
+        int rc = (p->ask.legs ? by_legs : step_backward)(
+            p->steps[k], slot, last ? NULL : p->grads[m][k + 1],
+            k > 0 ? p->grads[m][k] : NULL, &err);
 
-        if (step_backward(p->steps[k], slot, last ? NULL : p->grads[m][k + 1],
-                          k > 0 ? p->grads[m][k] : NULL, &err) < 0) {
+        if (rc < 0) {
             fail_msg("shard %zu: %s", k, err.text);
         }
     }
@@ -329,6 +369,12 @@ static bool apply(struct pipe *p, double rate)
     }
     assert_true(done == 0 || done == (int)p->ask.shards);
     return done > 0;
+}
+
+void pipe_forward(struct pipe *p, int at)
+{
+    fill_samples(p, at, false);
+    forward(p, 0, 0);
 }
 
 bool pipe_step(struct pipe *p, int at, double rate, bool spoil)

@@ -20,6 +20,7 @@ struct pipe_ask {
     size_t micro;  /* as many micro-batches, the last may be smaller */
     bool recompute;
     bool all_first; /* all forwards before the first backward */
+    bool legs;      /* backward in legs; what each makes final must be so */
     bool adam;
     float clip_norm;
     const char *frozen; /* pattern, or NULL */
@@ -50,6 +51,8 @@ void pipe_deinit(struct pipe *p);
 /* One step on mini-batch number `at` with a learning rate; false: skipped, by
  * every shard. `spoil`: a label is no class, so the loss is no number. */
 bool pipe_step(struct pipe *p, int at, double rate, bool spoil);
+/* Only the first micro-batch, and only forward; it stands in slot 0. */
+void pipe_forward(struct pipe *p, int at);
 /* The model with what was learnt; for graph_free(). */
 struct graph *pipe_result(const struct pipe *p);
 

@@ -109,6 +109,56 @@ static void test_recomputing_changes_no_bit(void **state)
     }
 }
 
+/* And what a leg makes final, the legs behind it leave as it is. */
+static void test_legs_change_no_bit(void **state)
+{
+    (void)state;
+    for (size_t k = 1; k <= 3; k++) {
+        struct pipe_ask ask = {.shards = k,
+                               .batch = BATCH,
+                               .micro = k,
+                               .all_first = k == 2,
+                               .recompute = k == 3,
+                               .frozen = k == 2 ? "conv1*" : NULL};
+        struct graph *at_once = train(&ask, true);
+        struct graph *by_legs;
+
+        ask.legs = true;
+        by_legs = train(&ask, true);
+        assert_near(at_once, by_legs, 0, "legs", k, k);
+        graph_free(at_once);
+        graph_free(by_legs);
+    }
+}
+
+/* Most of the parameters are final before the last leg, those of the last
+ * layer first. */
+static void test_gradients_are_final_early(void **state)
+{
+    const struct pipe_ask ask = {.shards = 1, .batch = BATCH, .micro = 1};
+    struct graph *model = pipe_model(true);
+    const struct step_legs *legs;
+    const struct params *params;
+    size_t early = 0;
+    struct pipe p;
+
+    (void)state;
+    pipe_init(&p, model, &ask);
+    assert_null(step_legs(p.steps[0], 0));
+    pipe_forward(&p, 0);
+    legs = step_legs(p.steps[0], 0);
+    params = step_params(p.steps[0]);
+    assert_true(legs->n > 2 && legs->n <= STEP_LEGS);
+    for (size_t i = 0; i + 1 < legs->n; i++) {
+        for (size_t k = 0; k < legs->legs[i].n_params; k++) {
+            early += params->items[legs->legs[i].params[k]].count;
+        }
+    }
+    assert_true(2 * early > params->n);
+    pipe_deinit(&p);
+    graph_free(model);
+}
+
 /* Without statistics of batches, and with sizes that differ: the last of five
  * micro-batches of 13 samples has one. */
 static void test_micro_batches_are_one_batch(void **state)
@@ -518,6 +568,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts_change_nothing),
         cmocka_unit_test(test_recomputing_changes_no_bit),
+        cmocka_unit_test(test_legs_change_no_bit),
+        cmocka_unit_test(test_gradients_are_final_early),
         cmocka_unit_test(test_micro_batches_are_one_batch),
         cmocka_unit_test(test_running_statistics),
         cmocka_unit_test(test_no_number_skips_the_step),
