@@ -207,14 +207,13 @@ void train_enter_reduce(struct train *t, enum work_phase phase)
     int rc;
 
     w->phase = phase;
-    rc = train_reduce_begin(t, &err);
+    rc = train_reduce_rest(t, &err);
     if (rc < 0) {
         train_fail(t, rc, err.text);
     }
-    if (t->work == w && w->reduce.left == 0) {
-        w->phase = phase + 1; /* nothing is learnt here */
+    if (t->work == w && t->broken == 0 && w->reduce.left == 0) {
+        w->phase = phase + 1; /* all others were first, or nothing is learnt */
     }
-    train_again(t);
 }
 
 void train_go_on(struct train *t)

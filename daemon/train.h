@@ -7,8 +7,9 @@
  *        -> MEAN     replicas with steps of their own agree (Reduce)
  *        -> NOTE     the parameters' mark, the state is saved
  *        -> MICROS   loaded (IO_CODE), computed (IO_COMPUTE, one job of the
- *                    daemon at a time), values and gradients go as Flow
- *        -> REDUCE   gradients of the replicas are added up (Reduce)
+ *                    daemon at a time), values and gradients go as Flow; while
+ *                    the last one goes back, what is final is added up
+ *        -> REDUCE   the rest of the replicas' gradients is (Reduce)
  *        -> FINISH   the mean, and its square
  *        -> Stepped
  *
@@ -107,6 +108,7 @@ struct micro { /* a micro-batch, as far as it is here */
     struct tensor *x;  /* by input, out of their coded form */
     struct tensor *y;  /* by output */
     struct tensor *dx; /* by input: gradients */
+    struct tensor *dy; /* by output: gradients, while it goes back */
     struct tensor labels;
     struct tensor seeds;
     struct blob **coded;      /* by coder, then by input; NULL: as it is */
@@ -124,18 +126,26 @@ enum work_phase {
 
 #define REDUCE_ARRAYS 2 /* gradients, sums of batch statistics */
 
+struct reduce_piece {
+    size_t open;  /* elements that are not final here yet */
+    size_t came;  /* replicas that sent what they have of it, if it is ours */
+    bool is_out;  /* what this board has to send of it */
+    bool is_done; /* the result is in its place */
+};
+
 struct reduce_array {
     enum dtype dtype;
     uint8_t *data;
-    size_t n;       /* elements */
-    uint8_t *parts; /* by replica: what it has of this one's part */
-    size_t *came;   /* by replica and round: elements */
-    size_t summed;  /* of this one's part */
+    size_t n; /* elements */
+    struct reduce_piece *pieces;
+    size_t n_pieces;        /* as many of each replica */
+    struct value_in *parts; /* by own piece and replica: what it has of it */
+    uint8_t *room;          /* for one piece, out of its coded form */
 };
 
 struct reduce {
     struct reduce_array arrays[REDUCE_ARRAYS];
-    size_t left; /* elements still to come */
+    size_t left; /* pieces that are not done */
 };
 
 struct train_exits {                /* of an evaluation */
@@ -198,12 +208,20 @@ struct train_job {
     struct train *train;
     enum job_kind kind;
     struct micro *micro;
+    const struct step_legs *legs; /* of its way back; NULL: it has none */
     float losses[LIMIT_LOSSES];
     uint64_t correct;
     struct train_exits exits;
     struct blob *state; /* to be saved */
     int rc;
     struct err why;
+};
+
+struct train_leg { /* of the job's way back, but for the last */
+    struct io_work work;
+    struct train *train;
+    size_t at;
+    int rc;
 };
 
 struct early { /* a message whose time has not come */
@@ -240,6 +258,7 @@ struct train {
     char why[256];
     bool ended;
     struct train_job job; /* one at a time */
+    struct train_leg legs[STEP_LEGS - 1];
     bool is_computing;
     struct train_job load;
     bool is_loading;
@@ -295,7 +314,8 @@ void train_pump(struct daemon *d);
 
 /* train_job.c: what it does. */
 void train_forward(struct train_job *job);
-void train_backward(struct train_job *job);
+void train_backward(struct train_job *job); /* or the last leg of it */
+void train_backward_leg(struct train_job *job, size_t leg);
 void train_apply(struct train_job *job);
 void train_note(struct train_job *job);
 void train_finish(struct train_job *job);
@@ -369,11 +389,31 @@ void train_drop_early(struct train *t);
 int train_keep_early(struct train *t, const struct early *from);
 void train_flow(struct train *t, const struct early *from);
 
-/* train_ring.c */
-void train_on_reduce(struct daemon *d, struct io_peer *peer, struct msg *msg);
-int train_reduce_begin(struct train *t, struct err *err);
+/* train_pieces.c: of an array that is added up. Room for what a Step adds up,
+ * before anything of it can come. */
+int train_reduce_open(const struct train *t, struct work *w);
 void train_reduce_free(struct reduce *reduce);
+size_t train_piece_begin(const struct reduce_array *a, size_t piece);
+size_t train_piece_size(const struct reduce_array *a, size_t piece);
+/* The last one that begins at element `at` or before. */
+size_t train_piece_at(const struct reduce_array *a, size_t at);
+/* `n` elements from `at` on are final. */
+void train_pieces_close(struct reduce_array *a, size_t at, size_t n);
+
+/* train_reduce.c */
+void train_on_reduce(struct daemon *d, struct io_peer *peer, struct msg *msg);
+/* Values are what they will be: those of a leg, all others. */
+int train_reduce_some(struct train *t, const struct step_leg *leg,
+                      struct err *err);
+int train_reduce_rest(struct train *t, struct err *err);
 void train_reduce_take(struct train *t, const struct early *from);
+
+/* train_legs.c: the way back in legs, while others take its gradients. That of
+ * a micro-batch; NULL: it is gone at once. */
+const struct step_legs *train_legs_of(const struct train *t,
+                                      const struct micro *m);
+/* All but the last, which is t->job itself; of its stretch each gets a part. */
+void train_legs_start(struct train *t);
 
 /* train_mean.c: what replicas with steps of their own agree on. */
 int train_mean_make(const struct train *t, struct train_made *made,
@@ -386,7 +426,7 @@ void train_mean_arrive(struct train_made *made);
 
 /* train_squeeze.c: gradients between replicas in their codec. What comes (`n`
  * elements) becomes `to`. */
-int train_squeeze_open(const struct early *from, size_t n, float *to,
+int train_squeeze_open(const struct value_in *from, size_t n, float *to,
                        struct err *err);
 /* `values`, which begin at `offset` of the whole array, with what was left out
  * of them before: *coded is what is sent, *codec its codec, and `values` become

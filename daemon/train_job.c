@@ -174,27 +174,58 @@ static int make_grads(struct train *t, struct micro *m, struct err *err)
     return rc < 0 ? err_set(err, rc, "no memory for a gradient") : 0;
 }
 
+static int begin_back(struct train *t, struct micro *m, struct err *err)
+{
+    int rc = open_grads(t, m, m->dy, err);
+
+    return rc == 0 ? make_grads(t, m, err) : rc;
+}
+
+/* Behind the last leg, or when one failed. */
+static void end_back(struct train_job *job)
+{
+    struct micro *m = job->micro;
+
+    if (job->rc == 0) {
+        job->rc = train_close_grads(job->train, m, &job->why);
+    }
+    for (size_t i = 0; i < TRAIN_OUTPUTS; i++) {
+        tensor_deinit(&m->dy[i]);
+    }
+}
+
+void train_backward_leg(struct train_job *job, size_t leg)
+{
+    struct train *t = job->train;
+    struct micro *m = job->micro;
+
+    if (leg == 0) {
+        job->rc = begin_back(t, m, &job->why);
+    }
+    if (job->rc == 0) {
+        job->rc = step_backward_leg(
+            t->made->step, m->slot, t->made->takes_output_grads ? m->dy : NULL,
+            t->made->wants_input_grads ? m->dx : NULL, leg, &job->why);
+    }
+}
+
 void train_backward(struct train_job *job)
 {
     struct train *t = job->train;
     struct micro *m = job->micro;
-    struct tensor dy[TRAIN_OUTPUTS] = {0};
 
-    job->rc = open_grads(t, m, dy, &job->why);
-    if (job->rc == 0) {
-        job->rc = make_grads(t, m, &job->why);
+    if (job->legs != NULL) {
+        train_backward_leg(job, job->legs->n - 1);
+    } else {
+        job->rc = begin_back(t, m, &job->why);
+        if (job->rc == 0) {
+            job->rc = step_backward(t->made->step, m->slot,
+                                    t->made->takes_output_grads ? m->dy : NULL,
+                                    t->made->wants_input_grads ? m->dx : NULL,
+                                    &job->why);
+        }
     }
-    if (job->rc == 0) {
-        job->rc = step_backward(
-            t->made->step, m->slot, t->made->takes_output_grads ? dy : NULL,
-            t->made->wants_input_grads ? m->dx : NULL, &job->why);
-    }
-    if (job->rc == 0) {
-        job->rc = train_close_grads(t, m, &job->why);
-    }
-    for (size_t i = 0; i < TRAIN_OUTPUTS; i++) {
-        tensor_deinit(&dy[i]);
-    }
+    end_back(job);
 }
 
 /* ---- before and behind the micro-batches --------------------------------- */

@@ -273,6 +273,12 @@ static void start(const struct choice *choice)
     job->work.done = on_done;
     job->work.cost_us = JOB_US;
     stretch(choice, &job->work);
+    if (choice->kind == JOB_BACKWARD) {
+        job->legs = train_legs_of(t, choice->micro);
+    }
+    if (job->legs != NULL) {
+        train_legs_start(t);
+    }
     list_init(&job->work.link);
     io_work(t->daemon->io, IO_COMPUTE, &job->work);
     train_data_pump(t);

@@ -2,15 +2,20 @@
  * Gradients of the replicas of a shard and the sums of their batch statistics,
  * or what became of their parameters, added up: reduce-scatter, then all-gather
  * (Thakur et al. 2005, "Optimization of collective communication operations in
- * MPICH"), each piece of at most LIMIT_CHUNK. Part k of P is replica k's: all
- * send it what they have of that part, it adds up, and sends the result to all.
- * So each element is summed on one board, and all end with the same bits.
+ * MPICH"). An array is cut into pieces of at most LIMIT_CHUNK, which are the
+ * replicas' in turn. All send a piece's owner what they have of it, it adds up,
+ * and sends the result to all. So each element is summed on one board, and all
+ * end with the same bits.
+ *
+ * A piece goes out as soon as this board has its last value, while others are
+ * still computed (train_legs.c), and comes whenever it does: what others have
+ * waits here for what this board has.
  *
  * Sums are in the order of the replicas, from 0, whatever comes first: that is
  * how one board adds up as many micro-batches, so that P boards learn the same
  * bits as one does (docs/decisions/0030).
  *
- * In a codec each board codes each element once: what it has of a part, or the
+ * In a codec each board codes each element once: what it has of a piece, or the
  * result of its own, which it reads from the coded bytes like all others do. So
  * what a board left out of an element has one place, and is put to what it
  * sends of it in the next step (feedback.h).
@@ -22,16 +27,18 @@
 
 #include <string.h>
 
-enum { ROUND_PARTS, ROUND_RESULTS, ROUNDS };
+enum { ROUND_PARTS, ROUND_RESULTS };
 
-static size_t part_begin(const struct train *t, size_t n, size_t part)
+static size_t owner(const struct train *t, size_t piece)
 {
-    return (size_t)((uint64_t)n * part / t->n_replicas);
+    return piece % t->n_replicas;
 }
 
-static size_t part_size(const struct train *t, size_t n, size_t part)
+/* What that replica has of a piece that is this one's. */
+static struct value_in *part_of(const struct train *t, struct reduce_array *a,
+                                size_t piece, size_t replica)
 {
-    return part_begin(t, n, part + 1) - part_begin(t, n, part);
+    return &a->parts[piece / t->n_replicas * t->n_replicas + replica];
 }
 
 static const Edged__Place *place(const struct train *t)
@@ -50,27 +57,20 @@ static size_t find_replica(const struct train *t, const char *name)
     return t->n_replicas;
 }
 
-/* Elements of a piece; the last one of a part may be shorter. */
-static size_t piece_size(const struct reduce_array *a, size_t left)
-{
-    size_t most = LIMIT_CHUNK / dtype_size(a->dtype);
-
-    return left < most ? left : most;
-}
-
 /* ---- what goes ----------------------------------------------------------- */
 
 static void post_piece(struct train *t, const struct reduce_array *a,
-                       size_t replica, uint32_t round, size_t offset, size_t n,
+                       size_t replica, uint32_t round, size_t piece,
                        struct blob *blob, uint32_t codec)
 {
     struct train_result *r = &t->work->result;
+    size_t n = train_piece_size(a, piece);
     struct post post = {.to = place(t)->nodes[replica],
                         .is_reduce = true,
                         .shard = t->shard->id,
-                        .step = t->work->step,
                         .micro = round,
-                        .offset = offset,
+                        .offset = train_piece_begin(a, piece),
+                        .step = t->work->step,
                         .dtype = a->dtype,
                         .shape = {.rank = 1, .dims = {(int64_t)n}},
                         .codec = codec,
@@ -90,7 +90,7 @@ static int code(struct train *t, const struct reduce_array *a, size_t offset,
                 struct err *err)
 {
     *codec = 0;
-    if (t->work->phase == WORK_REDUCE && a->dtype == DTYPE_F32 &&
+    if (!t->work->averages && a->dtype == DTYPE_F32 &&
         !codec_is_plain(&t->reduce)) {
         return train_squeeze(t, offset, values, out, codec, err);
     }
@@ -98,11 +98,13 @@ static int code(struct train *t, const struct reduce_array *a, size_t offset,
     return 0;
 }
 
-static int send_piece(struct train *t, const struct reduce_array *a,
-                      size_t replica, size_t at, size_t n, struct err *err)
+static int send_part(struct train *t, struct reduce_array *a, size_t piece,
+                     struct err *err)
 {
     size_t size = dtype_size(a->dtype);
-    struct blob *values = blob_copy(a->data + at * size, n * size);
+    size_t at = train_piece_begin(a, piece);
+    struct blob *values =
+        blob_copy(a->data + at * size, train_piece_size(a, piece) * size);
     struct blob *out = NULL;
     uint32_t codec;
     int rc = values != NULL
@@ -110,120 +112,12 @@ static int send_piece(struct train *t, const struct reduce_array *a,
                  : err_set(err, EDGE_ENOMEM, "no memory to send gradients");
 
     if (rc == 0) {
-        post_piece(t, a, replica, ROUND_PARTS, at, n, out, codec);
+        a->pieces[piece].is_out = true;
+        post_piece(t, a, owner(t, piece), ROUND_PARTS, piece, out, codec);
     }
     blob_unref(out);
     blob_unref(values);
     return rc;
-}
-
-/* What this replica has of that one's part. */
-static int send_part(struct train *t, const struct reduce_array *a,
-                     size_t replica, struct err *err)
-{
-    size_t at = part_begin(t, a->n, replica);
-    size_t end = part_begin(t, a->n, replica + 1);
-    int rc = 0;
-
-    while (rc == 0 && at < end && t->broken == 0) {
-        size_t n = piece_size(a, end - at);
-
-        rc = send_piece(t, a, replica, at, n, err);
-        at += n;
-    }
-    return rc;
-}
-
-/* ---- begin, end ---------------------------------------------------------- */
-
-static int init_array(const struct train *t, struct reduce *reduce,
-                      struct reduce_array *a, enum dtype dtype, void *data,
-                      size_t n)
-{
-    size_t own = part_size(t, n, t->replica);
-
-    *a = (struct reduce_array){.dtype = dtype, .data = data, .n = n};
-    a->came = mem_array(size_t, t->n_replicas * ROUNDS);
-    a->parts = mem_resize(NULL, t->n_replicas * own + 1, dtype_size(dtype));
-    if (a->came == NULL || a->parts == NULL) {
-        return EDGE_ENOMEM;
-    }
-    reduce->left += own * (t->n_replicas - 1) + n - own;
-    return 0;
-}
-
-static int init_arrays(struct train *t)
-{
-    struct reduce *reduce = &t->work->reduce;
-    const struct params *p = step_params(t->made->step);
-    size_t n_sums = 0;
-    double *sums = step_sums(t->made->step, &n_sums);
-    int rc;
-
-    if (t->work->phase == WORK_MEAN) {
-        return init_array(t, reduce, &reduce->arrays[0], DTYPE_F32,
-                          t->made->changes, t->made->n_agreed);
-    }
-    rc = init_array(t, reduce, &reduce->arrays[0], DTYPE_F32, p->grads, p->n);
-    return rc < 0 ? rc
-                  : init_array(t, reduce, &reduce->arrays[1], DTYPE_F64, sums,
-                               n_sums);
-}
-
-int train_reduce_begin(struct train *t, struct err *err)
-{
-    struct reduce *reduce = &t->work->reduce;
-    int rc = init_arrays(t);
-
-    if (rc < 0) {
-        return err_set(err, rc, "no memory to add up gradients");
-    }
-    /* Each begins with its next, so that not all send to the same one. */
-    for (size_t k = 1; k < t->n_replicas; k++) {
-        size_t r = (t->replica + k) % t->n_replicas;
-
-        /* Where it breaks the Step is over, and the arrays are gone. */
-        for (size_t i = 0; rc == 0 && t->broken == 0 && i < REDUCE_ARRAYS;
-             i++) {
-            if (reduce->arrays[i].came != NULL) {
-                rc = send_part(t, &reduce->arrays[i], r, err);
-            }
-        }
-    }
-    return rc;
-}
-
-void train_reduce_free(struct reduce *reduce)
-{
-    for (size_t i = 0; i < REDUCE_ARRAYS; i++) {
-        mem_free(reduce->arrays[i].came);
-        mem_free(reduce->arrays[i].parts);
-        reduce->arrays[i] = (struct reduce_array){0};
-    }
-}
-
-/* ---- a piece comes ------------------------------------------------------- */
-
-static struct reduce_array *array_of(struct reduce *reduce, enum dtype dtype)
-{
-    for (size_t i = 0; i < REDUCE_ARRAYS; i++) {
-        if (reduce->arrays[i].came != NULL &&
-            reduce->arrays[i].dtype == dtype) {
-            return &reduce->arrays[i];
-        }
-    }
-    return NULL;
-}
-
-/* What came, out of its coded form if it has one. */
-static int open_piece(const struct reduce_array *a, const struct early *f,
-                      size_t n, void *to, struct err *err)
-{
-    if (f->value.codec != 0) {
-        return train_squeeze_open(f, n, to, err);
-    }
-    memcpy(to, f->value.tensor.data, n * dtype_size(a->dtype));
-    return 0;
 }
 
 static void add(enum dtype dtype, const void *from, void *sum, size_t n)
@@ -236,173 +130,257 @@ static void add(enum dtype dtype, const void *from, void *sum, size_t n)
     }
 }
 
-/* Elements of this replica's part that all others have sent. */
-static size_t all_have(const struct train *t, const struct reduce_array *a)
+/* Out of its coded form, if it has one. */
+static int open_part(struct reduce_array *a, const struct value_in *part,
+                     size_t n, struct err *err)
 {
-    size_t least = SIZE_MAX;
-
-    for (size_t r = 0; r < t->n_replicas; r++) {
-        size_t came = a->came[r * ROUNDS + ROUND_PARTS];
-
-        least = r != t->replica && came < least ? came : least;
+    if (part->codec != 0) {
+        return train_squeeze_open(part, n, (float *)(void *)a->room, err);
     }
-    return least;
-}
-
-/* `n` elements of this replica's part, from its element `at` on. */
-static void add_up(const struct train *t, const struct reduce_array *a,
-                   size_t at, size_t n, void *sum)
-{
-    size_t size = dtype_size(a->dtype);
-    size_t begin = part_begin(t, a->n, t->replica);
-    size_t own = part_size(t, a->n, t->replica);
-
-    memset(sum, 0, n * size);
-    for (size_t r = 0; r < t->n_replicas; r++) {
-        add(a->dtype,
-            r == t->replica ? a->data + (begin + at) * size
-                            : a->parts + (r * own + at) * size,
-            sum, n);
-    }
-}
-
-static int send_result(struct train *t, struct reduce_array *a, size_t n,
-                       struct blob *sum, struct err *err)
-{
-    size_t size = dtype_size(a->dtype);
-    size_t offset = part_begin(t, a->n, t->replica) + a->summed;
-    struct blob *out = NULL;
-    uint32_t codec;
-    int rc;
-
-    add_up(t, a, a->summed, n, sum->data);
-    rc = code(t, a, offset, sum, &out, &codec, err);
-    if (rc < 0) {
-        return rc;
-    }
-    memcpy(a->data + offset * size, sum->data, n * size);
-    a->summed += n;
-    for (size_t k = 1; k < t->n_replicas && t->broken == 0; k++) {
-        post_piece(t, a, (t->replica + k) % t->n_replicas, ROUND_RESULTS,
-                   offset, n, out, codec);
-    }
-    blob_unref(out);
+    memcpy(a->room, part->tensor.data, n * dtype_size(a->dtype));
     return 0;
 }
 
-/* Pieces of which there is everything; where they end does not depend on what
- * came when, since a codec's steps do on where they begin. */
-static int send_results(struct train *t, struct reduce_array *a,
-                        struct err *err)
+static int add_up(const struct train *t, struct reduce_array *a, size_t piece,
+                  struct blob *sum, struct err *err)
 {
-    size_t own = part_size(t, a->n, t->replica);
-    size_t have = all_have(t, a);
+    size_t n = train_piece_size(a, piece);
     int rc = 0;
 
-    while (rc == 0 && t->broken == 0 && a->summed < own) {
-        size_t n = piece_size(a, own - a->summed);
-        struct blob *sum;
+    memset(sum->data, 0, sum->size);
+    for (size_t r = 0; rc == 0 && r < t->n_replicas; r++) {
+        struct value_in *part = part_of(t, a, piece, r);
+        const uint8_t *from = a->room;
 
-        if (have < a->summed + n) {
-            break;
+        if (r == t->replica) {
+            from = a->data + train_piece_begin(a, piece) * dtype_size(a->dtype);
+        } else {
+            rc = open_part(a, part, n, err);
         }
-        sum = blob_new(n * dtype_size(a->dtype));
-        rc = sum != NULL
-                 ? send_result(t, a, n, sum, err)
-                 : err_set(err, EDGE_ENOMEM, "no memory to add up gradients");
-        blob_unref(sum);
+        if (rc == 0) {
+            add(a->dtype, from, sum->data, n);
+        }
+        tensor_deinit(&part->tensor);
     }
     return rc;
 }
 
-static int take(struct train *t, struct reduce_array *a, const struct early *f,
-                size_t replica, size_t n, struct err *err)
+static void send_result(struct train *t, struct reduce_array *a, size_t piece,
+                        const struct blob *sum, struct blob *out,
+                        uint32_t codec)
+{
+    struct reduce_piece *p = &a->pieces[piece];
+
+    memcpy(a->data + train_piece_begin(a, piece) * dtype_size(a->dtype),
+           sum->data, sum->size);
+    p->is_out = true;
+    p->is_done = true;
+    t->work->reduce.left--;
+    for (size_t k = 1; k < t->n_replicas && t->broken == 0; k++) {
+        post_piece(t, a, (t->replica + k) % t->n_replicas, ROUND_RESULTS, piece,
+                   out, codec);
+    }
+}
+
+static int make_result(struct train *t, struct reduce_array *a, size_t piece,
+                       struct err *err)
 {
     size_t size = dtype_size(a->dtype);
-    size_t own = part_size(t, a->n, t->replica);
-    size_t *came = &a->came[replica * ROUNDS + f->micro];
-    uint8_t *to = f->micro == ROUND_PARTS
-                      ? a->parts + (replica * own + *came) * size
-                      : a->data + f->offset * size;
-    int rc = open_piece(a, f, n, to, err);
+    struct blob *sum = blob_new(train_piece_size(a, piece) * size);
+    struct blob *out = NULL;
+    uint32_t codec;
+    int rc = sum != NULL
+                 ? add_up(t, a, piece, sum, err)
+                 : err_set(err, EDGE_ENOMEM, "no memory to add up gradients");
 
-    *came += n;
-    return rc < 0 || f->micro == ROUND_RESULTS ? rc : send_results(t, a, err);
+    if (rc == 0) {
+        rc = code(t, a, train_piece_begin(a, piece), sum, &out, &codec, err);
+    }
+    if (rc == 0) {
+        send_result(t, a, piece, sum, out, codec);
+    }
+    blob_unref(out);
+    blob_unref(sum);
+    return rc;
 }
 
-/* It must go on where the last one of its round from that replica ended. */
-static bool is_next(const struct train *t, const struct reduce_array *a,
-                    const struct early *f, size_t replica, size_t n)
+/* Whatever of a piece can go now. */
+static int go_on(struct train *t, struct reduce_array *a, size_t piece,
+                 struct err *err)
 {
-    size_t part = f->micro == ROUND_PARTS ? t->replica : replica;
-    size_t came = a->came[replica * ROUNDS + f->micro];
+    const struct reduce_piece *p = &a->pieces[piece];
 
+    if (p->open > 0 || p->is_out || train_piece_size(a, piece) == 0) {
+        return 0;
+    }
+    if (owner(t, piece) != t->replica) {
+        return send_part(t, a, piece, err);
+    }
+    return p->came + 1 == t->n_replicas ? make_result(t, a, piece, err) : 0;
+}
+
+/* From the end of the array, as the way back goes. Each begins with its next,
+ * so that not all send to the same one. When one cannot be sent, the arrays may
+ * be gone. */
+static int go_on_all(struct train *t, struct reduce_array *a, struct err *err)
+{
+    size_t n = t->n_replicas;
+    int rc = 0;
+
+    for (size_t end = a->n_pieces; rc == 0 && end > 0; end -= n) {
+        for (size_t k = 1; rc == 0 && k <= n && t->broken == 0; k++) {
+            rc = go_on(t, a, end - n + (t->replica + k) % n, err);
+        }
+    }
+    return rc;
+}
+
+/* ---- values are final ---------------------------------------------------- */
+
+int train_reduce_some(struct train *t, const struct step_leg *leg,
+                      struct err *err)
+{
+    struct reduce_array *a = &t->work->reduce.arrays[0];
+    const struct params *p = step_params(t->made->step);
+
+    for (size_t i = 0; i < leg->n_params; i++) {
+        const struct param *item = &p->items[leg->params[i]];
+
+        train_pieces_close(a, item->offset, item->count);
+    }
+    return go_on_all(t, a, err);
+}
+
+int train_reduce_rest(struct train *t, struct err *err)
+{
+    struct reduce *reduce = &t->work->reduce;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < REDUCE_ARRAYS && t->broken == 0; i++) {
+        struct reduce_array *a = &reduce->arrays[i];
+
+        for (size_t k = 0; k < a->n_pieces; k++) {
+            a->pieces[k].open = 0;
+        }
+        rc = go_on_all(t, a, err);
+    }
+    return rc;
+}
+
+/* ---- a piece comes ------------------------------------------------------- */
+
+static struct reduce_array *array_of(struct reduce *reduce, enum dtype dtype)
+{
+    for (size_t i = 0; i < REDUCE_ARRAYS; i++) {
+        if (reduce->arrays[i].n_pieces > 0 &&
+            reduce->arrays[i].dtype == dtype) {
+            return &reduce->arrays[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_piece(const struct train *t, const struct reduce_array *a,
+                     const struct early *f, size_t piece)
+{
     return (f->value.codec == 0 || f->value.codec == codec_id(&t->reduce)) &&
-           f->value.tensor.shape.rank == 1 && n > 0 &&
-           f->offset == part_begin(t, a->n, part) + came &&
-           n <= part_size(t, a->n, part) - came;
+           f->value.tensor.shape.rank == 1 &&
+           f->value.tensor.shape.dims[0] > 0 &&
+           f->offset == train_piece_begin(a, piece) &&
+           (size_t)f->value.tensor.shape.dims[0] == train_piece_size(a, piece);
 }
 
-/* A Step adds up once at most: replicas that agree now and then do not add up
- * gradients. False: there is nothing to come, or it is over. */
-static bool is_before(const struct train *t, const struct work *w)
+/* What another has of a piece of this replica's; once. */
+static bool take_part(struct train *t, struct reduce_array *a,
+                      const struct early *f, size_t replica, size_t piece)
 {
-    return w->averages
-               ? w->phase < WORK_MEAN
-               : w->phase < WORK_REDUCE && !w->evaluates && !t->recipe->local;
+    struct value_in *part = part_of(t, a, piece, replica);
+
+    if (owner(t, piece) != t->replica || a->pieces[piece].is_out ||
+        part->tensor.dtype != DTYPE_NONE) {
+        return false;
+    }
+    part->tensor = tensor_ref(&f->value.tensor);
+    part->codec = f->value.codec;
+    a->pieces[piece].came++;
+    return true;
 }
 
-/* The array that it is a piece of; NULL: it is none that is waited for. */
-static struct reduce_array *find_array(const struct train *t,
-                                       const struct early *f, size_t replica,
-                                       size_t n)
+/* There is none before its owner has what this replica has. */
+static bool can_be_result(const struct train *t, const struct reduce_array *a,
+                          size_t replica, size_t piece)
+{
+    return owner(t, piece) == replica && a->pieces[piece].is_out &&
+           !a->pieces[piece].is_done;
+}
+
+static int take_result(struct train *t, struct reduce_array *a,
+                       const struct early *f, size_t piece, struct err *err)
+{
+    size_t n = train_piece_size(a, piece);
+    int rc = open_part(a, &f->value, n, err);
+
+    if (rc == 0) {
+        memcpy(a->data + f->offset * dtype_size(a->dtype), a->room,
+               n * dtype_size(a->dtype));
+        a->pieces[piece].is_done = true;
+        t->work->reduce.left--;
+    }
+    return rc;
+}
+
+/* False: it is none that is waited for. */
+static bool take(struct train *t, const struct early *f, int *rc,
+                 struct err *err)
 {
     struct work *w = t->work;
-    struct reduce_array *a;
+    size_t replica = find_replica(t, f->from);
+    struct reduce_array *a = array_of(&w->reduce, f->value.tensor.dtype);
+    size_t piece;
 
-    if ((w->phase != WORK_REDUCE && w->phase != WORK_MEAN) ||
-        f->step != w->step || f->micro >= ROUNDS || replica >= t->n_replicas) {
-        return NULL;
+    if (f->step != w->step || replica >= t->n_replicas || a == NULL) {
+        return false;
     }
-    a = array_of(&w->reduce, f->value.tensor.dtype);
-    return a != NULL && is_next(t, a, f, replica, n) ? a : NULL;
+    piece = train_piece_at(a, f->offset < a->n ? (size_t)f->offset : 0);
+    if (!is_piece(t, a, f, piece)) {
+        return false;
+    }
+    if (f->micro == ROUND_PARTS && take_part(t, a, f, replica, piece)) {
+        *rc = go_on(t, a, piece, err);
+        return true;
+    }
+    if (f->micro == ROUND_RESULTS && can_be_result(t, a, replica, piece)) {
+        *rc = take_result(t, a, f, piece, err);
+        return true;
+    }
+    return false;
 }
 
 void train_reduce_take(struct train *t, const struct early *f)
 {
     struct work *w = t->work;
-    size_t replica = find_replica(t, f->from);
-    size_t n = (size_t)f->value.tensor.shape.dims[0];
-    struct reduce_array *a;
     struct err err;
-    int rc;
+    int rc = 0;
 
     if (t->broken != 0 || t->ended || t->made == NULL || t->n_replicas < 2) {
         return;
     }
-    if (w == NULL || f->step > w->step ||
-        (f->step == w->step && is_before(t, w))) {
+    if (w == NULL || f->step > w->step) {
         if (f->step > t->said.step) {
             (void)train_keep_early(t, f);
         }
         return;
     }
-    a = find_array(t, f, replica, n);
-    if (a == NULL) {
+    if (!take(t, f, &rc, &err)) {
         log_event(t->daemon->log, LOG_TRACE, "train.dropped",
                   "shard=%s step=%llu round=%u from=%s", t->shard->name,
                   (unsigned long long)f->step, f->micro, f->from);
-        return;
     }
-    rc = take(t, a, f, replica, n, &err);
     if (rc < 0) {
         train_fail(t, rc, err.text);
     }
-    if (t->broken != 0) {
-        return; /* and the arrays are gone */
-    }
-    w->reduce.left -= n;
-    if (w->reduce.left == 0) {
+    if (t->broken == 0 && w->reduce.left == 0 &&
+        (w->phase == WORK_REDUCE || w->phase == WORK_MEAN)) {
         w->phase++; /* to what is behind it */
     }
 }

@@ -28,12 +28,12 @@ static struct shape list_of(size_t n)
     return shape_of(1, (int64_t[]){(int64_t)n});
 }
 
-int train_squeeze_open(const struct early *from, size_t n, float *to,
+int train_squeeze_open(const struct value_in *from, size_t n, float *to,
                        struct err *err)
 {
     struct tensor t = {.dtype = DTYPE_F32, .shape = list_of(n), .data = to};
 
-    return coded_open(from->value.codec, from->value.tensor.blob, &t, err);
+    return coded_open(from->codec, from->tensor.blob, &t, err);
 }
 
 static bool all_finite(const float *values, const float *more, size_t n)

@@ -32,6 +32,7 @@ void train_micro_clear(const struct train *t, struct micro *m)
     drop_values(m->back, t->shard->n_links);
     drop(m->x, t->shard->n_inputs);
     drop(m->dx, t->shard->n_inputs);
+    drop(m->dy, TRAIN_OUTPUTS);
     drop(m->y, TRAIN_OUTPUTS);
     tensor_deinit(&m->labels);
     tensor_deinit(&m->seeds);
@@ -45,6 +46,7 @@ void train_micro_clear(const struct train *t, struct micro *m)
     mem_free(m->back);
     mem_free(m->x);
     mem_free(m->dx);
+    mem_free(m->dy);
     mem_free(m->y);
     mem_free(m->coded);
     mem_free(m->masks);
@@ -52,6 +54,7 @@ void train_micro_clear(const struct train *t, struct micro *m)
     m->back = NULL;
     m->x = NULL;
     m->dx = NULL;
+    m->dy = NULL;
     m->y = NULL;
     m->coded = NULL;
     m->masks = NULL;
@@ -66,11 +69,13 @@ static int init_micro(const struct train *t, struct micro *m)
     m->back = mem_array(struct value_in, t->shard->n_links);
     m->x = mem_array(struct tensor, n_in);
     m->dx = mem_array(struct tensor, n_in);
+    m->dy = mem_array(struct tensor, TRAIN_OUTPUTS);
     m->y = mem_array(struct tensor, TRAIN_OUTPUTS);
     m->coded = mem_array(struct blob *, n_coded(t));
     m->masks = mem_array(struct train_mask, n_coded(t));
     return m->in != NULL && m->back != NULL && m->x != NULL && m->dx != NULL &&
-                   m->y != NULL && m->coded != NULL && m->masks != NULL
+                   m->dy != NULL && m->y != NULL && m->coded != NULL &&
+                   m->masks != NULL
                ? 0
                : EDGE_ENOMEM;
 }
@@ -209,6 +214,10 @@ int train_work_new(struct train *t, const Edged__Step *s, struct work **out,
     w->slack = s->slack;
     w->began_us = io_now_us(t->daemon->io);
     w->result.step = s->step;
+    if (train_reduce_open(t, w) < 0) {
+        train_work_free(t, w);
+        return err_set(err, EDGE_ENOMEM, "no memory to add up gradients");
+    }
     *out = w;
     return 0;
 }

@@ -374,28 +374,28 @@ bool pupil_piece(const struct pupil *p, const struct train *t, size_t array,
     const struct work *w = t->work;
     const struct codec codec = codec_of(p->school.ask.reduce);
     const struct reduce_array *a;
-    size_t part = round == 0 ? t->replica : replica;
+    size_t piece = round == 0 ? t->replica : replica; /* there is one each */
     struct shape shape;
-    uint64_t end;
+    size_t n;
 
     if (w == NULL || array >= REDUCE_ARRAYS || replica >= t->n_replicas ||
-        replica == t->replica || w->reduce.arrays[array].came == NULL) {
+        replica == t->replica || w->reduce.arrays[array].n_pieces == 0) {
         return false;
     }
     a = &w->reduce.arrays[array];
+    assert_int_equal(a->n_pieces, t->n_replicas);
     begin_note(p, t, note);
     note->is_reduce = true;
     note->micro = round;
     note->from = board_named(p, t->places[t->recipe->stage]->nodes[replica]);
-    note->offset = (uint64_t)a->n * part / t->n_replicas;
-    end = (uint64_t)a->n * (part + 1) / t->n_replicas;
-    shape = shape_of(1, (int64_t[]){(int64_t)(end - note->offset)});
-    if (end == note->offset) {
+    note->offset = train_piece_begin(a, piece);
+    n = train_piece_size(a, piece);
+    shape = shape_of(1, (int64_t[]){(int64_t)n});
+    if (n == 0) {
         return false;
     }
     shape_note(note, a->dtype, &shape);
-    note->blob =
-        make_up(a->dtype, (size_t)(end - note->offset), 2 + replica + round);
+    note->blob = make_up(a->dtype, n, 2 + replica + round);
     if (a->dtype == DTYPE_F32 && !w->is_whole) {
         code(note, &codec, &shape, NULL);
     }

@@ -56,7 +56,8 @@ static size_t send_piece(struct giver *s, const float *values, size_t at,
     size = came.value.tensor.blob->size;
     if (came.value.codec != 0) {
         assert_true(size < n * sizeof(float));
-        assert_int_equal(train_squeeze_open(&came, n, read + at, &err), 0);
+        assert_int_equal(train_squeeze_open(&came.value, n, read + at, &err),
+                         0);
     } else {
         assert_int_equal(size, n * sizeof(float));
         memcpy(read + at, came.value.tensor.blob->data, size);
