@@ -242,8 +242,27 @@ def two():
         f"medians of 3: {', '.join(f'{g:.2f}' for g in gains)}")
 
 
+def overlap():
+    """Two boards on a slow link: a step by what computing and adding up take
+    one after the other. Forward needs all parameters, so no more than the way
+    back, two thirds of the time, can hide the sum."""
+    path = model("vgg11", "--form", "cifar", "--width", "0.5")
+    speed, bits_per_s = 5 * SPEED, 100e6
+    t = train(path, board(2, speed=speed, rate="100mbit"),
+              "mode: data, microbatches: 1, shares: equal")
+    pace = pace_s(path) * SPEED / speed / 2
+    around = t.sent("reduce_bytes") / 2 / (PASSES * STEPS) * 8 / bits_per_s
+    step = t.step_s()
+    hidden = 1 - (step - pace) / around
+    say("overlap", step / (pace + around), "x", 0.8,
+        step <= 0.8 * (pace + around),
+        f"a step of 2 boards at 100 Mbit/s ({step:.2f} s) by its pace "
+        f"({pace:.2f} s) and the time that the sum is on the link "
+        f"({around:.2f} s); {100 * hidden:.0f} % of the sum is hidden")
+
+
 ROWS = {"pipeline": pipeline, "memory": memory, "sockets": sockets,
-        "replicas": replicas, "slowed": slowed, "two": two}
+        "replicas": replicas, "slowed": slowed, "overlap": overlap, "two": two}
 
 
 if __name__ == "__main__":
