@@ -10,10 +10,6 @@
  *
  *   a leg fails         -> those behind it do nothing, the last one says so
  *   the Step fails      -> they run to their end, and are not looked at
- *
- * A stage whose gradients another one waits for does not do so: its own way
- * back would end no sooner, and what it sends would be in the way of what that
- * stage needs to begin.
  */
 #include "daemon/train.h"
 
@@ -34,8 +30,7 @@ const struct step_legs *train_legs_of(const struct train *t,
 {
     const struct step_legs *legs = step_legs(t->made->step, m->slot);
 
-    return t->n_replicas > 1 && !t->recipe->local &&
-                   !t->made->wants_input_grads && is_last(t->work, m) &&
+    return t->n_replicas > 1 && !t->recipe->local && is_last(t->work, m) &&
                    legs != NULL && legs->n > 1
                ? legs
                : NULL;

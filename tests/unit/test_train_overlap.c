@@ -119,8 +119,7 @@ static void what_is_final_goes_while_the_rest_is_computed(void **state)
     }
 }
 
-/* Its own way back first, then what the board behind waits for. */
-static void a_stage_that_others_wait_for_sends_nothing_early(void **state)
+static void each_stage_does_so(void **state)
 {
     struct school_ask ask = replicas(2, 4, NULL);
     struct digest states[PIPE_SHARDS];
@@ -129,9 +128,8 @@ static void a_stage_that_others_wait_for_sends_nothing_early(void **state)
     ask.boards = 4;
     ask.stages = 2;
     learn(&ask, states);
-    assert_true(seen[0].early + seen[1].early > 0);
-    assert_int_equal(seen[2].early + seen[3].early, 0);
-    assert_true(seen[2].late > 0 && seen[3].late > 0);
+    assert_true(seen[0].early + seen[1].early >= LESSON_STEPS);
+    assert_true(seen[2].early + seen[3].early >= LESSON_STEPS);
 }
 
 static void nothing_is_early_where_there_is_nothing_to_add(void **state)
@@ -308,7 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_final_goes_while_the_rest_is_computed),
-        cmocka_unit_test(a_stage_that_others_wait_for_sends_nothing_early),
+        cmocka_unit_test(each_stage_does_so),
         cmocka_unit_test(nothing_is_early_where_there_is_nothing_to_add),
         cmocka_unit_test(what_comes_early_waits_and_changes_nothing),
         cmocka_unit_test(what_a_broken_step_sent_is_in_no_sum),
