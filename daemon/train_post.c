@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define AGAIN_MS 1
+#define POST_BOARDS 64 /* that may be full at once */
 
 struct io_peer *train_peer(struct daemon *d, const char *name)
 {
@@ -138,18 +139,42 @@ void train_post_drop(struct train *t)
     }
 }
 
+struct full { /* boards to which something waits, of one pass */
+    const char *names[POST_BOARDS];
+    size_t n;
+};
+
+/* A board beyond those that are kept counts as full: it has its turn later. */
+static bool is_full(const struct full *full, const char *name)
+{
+    for (size_t i = 0; i < full->n; i++) {
+        if (strcmp(full->names[i], name) == 0) {
+            return true;
+        }
+    }
+    return full->n == POST_BOARDS;
+}
+
+/* In order to each board, in one pass: many may wait while others compute. */
 static void go_on(struct train *t, void *arg)
 {
     bool *again = arg;
+    struct full full = {.n = 0};
 
     list_each(&t->posts, it, after)
     {
         struct post *post = list_entry(it, struct post, link);
-        int rc = waits_before(t, post) ? EDGE_EBUSY : try(t, post);
+        int rc;
 
+        if (is_full(&full, post->to)) {
+            continue;
+        }
+        rc = try(t, post);
         if (rc == 0) {
             post_free(post);
-        } else if (!is_later(rc)) {
+        } else if (is_later(rc)) {
+            full.names[full.n++] = post->to;
+        } else {
             train_fail(t, rc, "a value cannot be sent");
             return;
         }
