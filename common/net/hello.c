@@ -162,6 +162,7 @@ void hello_note(const Edged__Hello *hello, const struct tls_identity *identity,
     sanitize(peer->version, sizeof(peer->version), hello->version);
     peer->role = hello->role;
     peer->instance = hello->instance;
+    peer->minor = hello->minor;
     peer->secure = identity != NULL;
     if (identity != NULL) {
         memcpy(peer->spki, identity->spki, sizeof(peer->spki));

@@ -131,7 +131,8 @@ struct io_peer {
     Edged__Role role;
     uint64_t instance; /* changes when the other process restarts */
     char version[32];
-    bool dialed; /* we dial it, and redial */
+    uint32_t minor; /* of the protocol */
+    bool dialed;    /* we dial it, and redial */
     bool up;
     bool secure;       /* over TLS: role and name are its certificate's, and */
     uint8_t spki[32];  /* this the SHA-256 of its SubjectPublicKeyInfo */

@@ -24,7 +24,7 @@
 
 #define FRAME_HEADER 20
 #define FRAME_MAJOR 1
-#define FRAME_MINOR 0
+#define FRAME_MINOR 1 /* what boards of a training have to have alike */
 
 struct frame_header {
     uint32_t version;

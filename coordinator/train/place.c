@@ -6,6 +6,7 @@
 #include "coordinator/train/trainer.h"
 
 #include "base/mem.h"
+#include "wire/frame.h"
 #include "wire/msg.h"
 
 #include <stdio.h>
@@ -28,12 +29,18 @@ static struct member *member_at(const struct trainer *t, size_t board)
     return members_find(t->c, t->cluster->devices[board].name);
 }
 
+/* What replicas send each other has to be cut alike on all of them. */
+static bool is_other(const struct member *m)
+{
+    return m->peer != NULL && m->peer->up && m->peer->minor != FRAME_MINOR;
+}
+
 static bool is_there(const struct trainer *t, size_t board)
 {
     const struct member *m = member_at(t, board);
 
     return m != NULL && members_state(t->c, m) == MEMBER_UP &&
-           m->next == NULL && !m->drained &&
+           m->next == NULL && !m->drained && !is_other(m) &&
            (!t->shunned[board] || io_now_us(t->c->io) >= t->shunned_us[board]);
 }
 
@@ -319,10 +326,35 @@ static void on_numbered(struct io_work *work)
     train_poke(t->c);
 }
 
+/* Once for each, or who looks on would not know what is waited for. */
+static void say_others(struct trainer *t)
+{
+    char why[400];
+
+    for (size_t b = 0; b < n_boards(t); b++) {
+        const struct member *m = member_at(t, b);
+        bool other = m != NULL && is_other(m);
+
+        if (other && !t->is_other[b]) {
+            (void)snprintf(
+                why, sizeof(why),
+                "%s runs edged %s, which speaks version %u.%u of the "
+                "protocol and not %u.%u: it takes no part in training. "
+                "Update it",
+                m->name, m->peer->version, FRAME_MAJOR, m->peer->minor,
+                FRAME_MAJOR, FRAME_MINOR);
+            event_note(t->c, EVENT_RECOVERY, m->name, "%s", why);
+            trainer_say(t, "install", why);
+        }
+        t->is_other[b] = other;
+    }
+}
+
 static void begin(struct trainer *t)
 {
     struct err err;
 
+    say_others(t);
     mem_free(t->staff);
     t->staff = NULL;
     if (choose(t, false, &t->staff, &err) < 0) {

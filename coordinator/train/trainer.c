@@ -89,6 +89,7 @@ void trainer_free(struct trainer *t)
     mem_free(t->speeds);
     mem_free(t->shunned);
     mem_free(t->shunned_us);
+    mem_free(t->is_other);
     mem_free(t);
 }
 
@@ -208,7 +209,9 @@ int trainer_make_job(struct trainer *t)
     t->job = mem_new(struct train_job);
     t->shunned = mem_array(bool, t->cluster->n_devices);
     t->shunned_us = mem_array(uint64_t, t->cluster->n_devices);
-    if (t->job == NULL || t->shunned == NULL || t->shunned_us == NULL) {
+    t->is_other = mem_array(bool, t->cluster->n_devices);
+    if (t->job == NULL || t->shunned == NULL || t->shunned_us == NULL ||
+        t->is_other == NULL) {
         return EDGE_ENOMEM;
     }
     *t->job = (struct train_job){

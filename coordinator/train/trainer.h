@@ -125,6 +125,7 @@ struct trainer {
     double *speeds; /* by part: what shares go by */
     bool *shunned;  /* by device: it failed, until ... */
     uint64_t *shunned_us;
+    bool *is_other;    /* by device: it was said to be of another version */
     uint32_t fails;    /* in a row, without a checkpoint between them */
     uint64_t retry_us; /* not before */
     char why[400];     /* the last of them */

@@ -124,6 +124,24 @@ void course_deinit(struct course *f)
     desk_deinit(&f->d);
 }
 
+int course_set_up(void **state)
+{
+    struct course *f = test_calloc(1, sizeof(*f));
+
+    course_init(f);
+    *state = f;
+    return 0;
+}
+
+int course_tear_down(void **state)
+{
+    struct course *f = *state;
+
+    course_deinit(f);
+    test_free(f);
+    return 0;
+}
+
 /* ---- what is said -------------------------------------------------------- */
 
 void course_send_train(struct course *f, const char *yaml)

@@ -45,6 +45,9 @@ struct course_wrong {
 
 void course_init(struct course *f);
 void course_deinit(struct course *f);
+/* For cmocka: its state is a course. */
+int course_set_up(void **state);
+int course_tear_down(void **state);
 
 /* ---- what is asked for ---- */
 

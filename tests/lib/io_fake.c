@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "tests/lib/unit.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ static struct io_fake_peer *peer_new(struct io_fake *fake, const char *name)
 
     assert_non_null(peer);
     peer->base.io = &fake->io;
+    peer->base.minor = FRAME_MINOR;
     (void)snprintf(peer->base.name, sizeof(peer->base.name), "%s", name);
     list_init(&peer->sent);
     list_init(&peer->link);

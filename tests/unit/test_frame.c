@@ -134,7 +134,7 @@ static void test_a_header_reads_as_written(void **state)
     (void)state;
     frame_header_write(bytes, 65536, 67108864);
     assert_memory_equal(bytes, "EDG1", 4);
-    assert_int_equal(bytes_get32(bytes + 4), 1 << 16);
+    assert_int_equal(bytes_get32(bytes + 4), FRAME_MAJOR << 16 | FRAME_MINOR);
     assert_int_equal(bytes_get32(bytes + 16), bytes_crc32c(0, bytes, 16));
     assert_int_equal(
         frame_header_read(bytes, LIMIT_HEAD, LIMIT_PAYLOAD, &header, NULL), 0);

@@ -62,7 +62,7 @@ static void test_only_the_major_version_must_be_equal(void **state)
     assert_int_equal(hello_check(&hello, &node, &accepted, NULL), 0);
     hello.major = 0;
     refused(&hello, &accepted, EDGE_EUNSUPPORTED,
-            "version 0.77 of the protocol is not version 1.0, which pi-1 "
+            "version 0.77 of the protocol is not version 1.1, which pi-1 "
             "speaks");
 }
 
@@ -123,10 +123,12 @@ static void test_a_peer_gets_what_was_said(void **state)
 
     (void)state;
     hello.instance = 9;
+    hello.minor = 3;
     hello.version = "a version that is much longer than there is room";
     hello_note(&hello, NULL, &peer);
     assert_string_equal(peer.name, "pi-2");
     assert_int_equal(peer.instance, 9);
+    assert_int_equal(peer.minor, 3);
     assert_int_equal(strlen(peer.version), sizeof(peer.version) - 1);
 }
 

@@ -219,7 +219,7 @@ static void test_another_major_version_is_refused(void **state)
     hello.minor = 3;
     say_hello(f, &hello);
     expect_goodbye(f, EDGE_EUNSUPPORTED,
-                   "version 2.3 of the protocol is not version 1.0, which "
+                   "version 2.3 of the protocol is not version 1.1, which "
                    "bert speaks");
     assert_int_equal(f->node.ups, 0);
 }
@@ -235,7 +235,7 @@ static void test_another_major_version_of_frames_is_refused(void **state)
     frame[FRAME_HEADER] = 0xff; /* whatever version 7 may say */
     say_bytes(f, frame, sizeof(frame));
     expect_goodbye(f, EDGE_EUNSUPPORTED,
-                   "version 7.1 of the protocol is not version 1.0, which "
+                   "version 7.1 of the protocol is not version 1.1, which "
                    "bert speaks");
 }
 

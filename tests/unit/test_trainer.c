@@ -4,6 +4,7 @@
 #include "coordinator/train/trainer.h"
 #include "tests/lib/swept.h"
 #include "tests/lib/unit.h"
+#include "wire/frame.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,33 +15,9 @@
     "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: " \
     "0.5, momentum: 0.9, checkpoint: {steps: 2, keep: 2}}\n"
 #define REPLICAS HEAD TRAINING
-#define LOCALLY                                                           \
-    "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: 0.5, " \
-    "momentum: 0.9, sync: {local: 2}, checkpoint: {steps: 1, keep: 2}}\n"
-#define SETS_IN                                                           \
-    "training: {data: d, epochs: 2, batch: 8, microbatches: 1, lr: 0.5, " \
-    "momentum: 0.9, codec_warmup: 1}\n"
 #define STAGES                                                         \
     HEAD "stages:\n  - {name: a, layers: flat..one, replicas: [n0]}\n" \
          "  - {name: b, layers: two..two, replicas: [n1]}\n" TRAINING
-
-static int set_up(void **state)
-{
-    struct course *f = test_calloc(1, sizeof(*f));
-
-    course_init(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct course *f = *state;
-
-    course_deinit(f);
-    test_free(f);
-    return 0;
-}
 
 /* ---- a training ---------------------------------------------------------- */
 
@@ -91,119 +68,6 @@ static void steps_follow_one_another(void **state)
     assert_true(list_is_empty(&f->d.c->placements));
 }
 
-/* After the second of three passes of three steps, and the last. */
-static void not_each_pass_is_evaluated(void **state)
-{
-    struct course *f = *state;
-
-    course_begin(f,
-                 HEAD "training: {data: d, epochs: 3, evaluate: 2, batch: 8, "
-                      "microbatches: 1, stop: {patience: 1}}\n");
-    for (size_t i = 0; i < 3 + 3 + 2 + 3 + 2; i++) {
-        assert_true(course_step(f, "n0")->evaluates ==
-                    ((6 <= i && i < 8) || 11 <= i));
-        assert_null(course_reply(f));
-        course_go(f, 1);
-    }
-    course_go(f, 20);
-    assert_non_null(course_reply(f));
-    assert_int_equal(course_reply(f)->code, 0);
-    assert_int_equal(course_reply(f)->steps, 9);
-    assert_true(fabs(course_reply(f)->test_accuracy - 0.4) < 1e-6);
-    assert_int_equal(course_reply(f)->n_passes, 2);
-    assert_int_equal(course_reply(f)->passes[0]->pass, 2);
-    assert_int_equal(course_reply(f)->passes[1]->pass, 3);
-}
-
-/* In the three steps of a pass; evaluated is what will run. */
-static void sparse_links_set_in(void **state)
-{
-    struct course *f = *state;
-
-    course_begin(f, HEAD SETS_IN);
-    for (size_t i = 0; i < 6; i++) {
-        double left = i < 3 ? 1 - (double)i / 3 : 0;
-
-        while (course_step(f, "n0")->evaluates) {
-            assert_true(course_step(f, "n0")->slack <= 0);
-            course_go(f, 1);
-        }
-        left = left * left * left;
-        assert_true(fabs(course_step(f, "n0")->slack - left) < 1e-9);
-        course_go(f, 1);
-    }
-}
-
-/* Steps of 8, 8 and 4 samples a pass; they agree after two, and with it. */
-static void replicas_agree_now_and_then(void **state)
-{
-    struct course *f = *state;
-
-    course_begin(f, HEAD LOCALLY);
-    assert_true(course_install(f, "n0")->shards[0]->recipe->local);
-    assert_false(course_step(f, "n0")->averages);
-    course_go(f, 1);
-    assert_false(course_step(f, "n0")->averages);
-    assert_false(course_step(f, "n0")->saves); /* due, but they are not alike */
-    assert_int_equal(course_step(f, "n0")->applies, 1);
-    assert_true(course_step(f, "n1")->square == 0.25); /* its own */
-    course_go(f, 1);
-    assert_true(course_step(f, "n0")->averages);
-    assert_true(course_step(f, "n0")->saves);
-    assert_true(course_step(f, "n0")->share == 0.5);
-    assert_true(course_step(f, "n1")->share == 0.5);
-    course_go(f, 1);
-    assert_true(course_step(f, "n0")->evaluates);
-    assert_true(course_step(f, "n0")->averages); /* of the last step alone */
-    course_go(f, 1);
-    assert_false(course_step(f, "n0")->averages);
-    course_go(f, 20);
-    assert_non_null(course_reply(f));
-    assert_int_equal(course_reply(f)->code, 0);
-    assert_int_equal(course_reply(f)->steps, 6);
-}
-
-/* Once a pass, however long it is. */
-static void replicas_agree_with_each_pass(void **state)
-{
-    struct course *f = *state;
-    size_t agreed = 0;
-
-    course_begin(f, HEAD
-                 "training: {data: d, epochs: 2, batch: 4, microbatches: 1, "
-                 "lr: 0.5, sync: {delta: epoch}, checkpoint: {steps: 1}}\n");
-    for (size_t i = 0; i < 40 && course_reply(f) == NULL; i++) {
-        bool averages = course_step(f, "n0")->averages;
-
-        assert_true(averages == (course_step(f, "n0")->evaluates &&
-                                 course_step(f, "n0")->first == 0));
-        agreed += averages;
-        course_go(f, 1);
-    }
-    assert_non_null(course_reply(f));
-    assert_int_equal(course_reply(f)->code, 0);
-    assert_int_equal(agreed, 2);
-}
-
-static void only_whole_models_take_steps_of_their_own(void **state)
-{
-    struct course *f = *state;
-
-    course_send_train(
-        f, HEAD "stages:\n  - {name: a, layers: flat..one, replicas: [n0]}\n"
-                "  - {name: b, layers: two..two, replicas: [n1]}\n" LOCALLY);
-    (void)io_fake_work(&f->d.fake);
-    assert_non_null(course_reply(f));
-    assert_int_equal(course_reply(f)->code, EDGE_ECONFIG);
-    assert_non_null(strstr(course_reply(f)->text, "the whole model"));
-    io_fake_forget(f->d.client);
-    course_send_train(f, HEAD
-                      "training: {data: d, sync: {local: 2}, codec: q8}\n");
-    (void)io_fake_work(&f->d.fake);
-    assert_non_null(course_reply(f));
-    assert_non_null(strstr(course_reply(f)->text, "are for gradients"));
-}
-
 static void squares_of_stages_are_added_up(void **state)
 {
     struct course *f = *state;
@@ -221,6 +85,28 @@ static void squares_of_stages_are_added_up(void **state)
 }
 
 /* ---- what goes wrong ----------------------------------------------------- */
+
+/* Its pieces of a sum would be others. */
+static void boards_of_another_version_take_no_part(void **state)
+{
+    struct course *f = *state;
+    const struct event *newest;
+
+    course_send_train(f, REPLICAS);
+    course_node(f, "n1")->base.minor = FRAME_MINOR + 1;
+    desk_up(&f->d, "n0", 0);
+    desk_up(&f->d, "n1", 0);
+    course_pass(f, 5000);
+    assert_int_equal(course_install(f, "n0")->places[0]->n_nodes, 1);
+    assert_string_equal(course_install(f, "n0")->places[0]->nodes[0], "n0");
+    newest = event_newest(&f->d.c->events, 0);
+    assert_string_equal(newest->node, "n1");
+    assert_non_null(strstr(newest->text, "Update it"));
+    course_be_ready(f, "n0");
+    course_go(f, 40);
+    assert_non_null(course_reply(f));
+    assert_int_equal(course_reply(f)->code, 0);
+}
 
 static void a_lost_board_is_done_without(void **state)
 {
@@ -554,18 +440,15 @@ static void there_is_always_room_for_one_more(void **state)
     assert_non_null(trainer_find(f->d.c, "t1"));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, course_set_up, course_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(steps_follow_one_another),
-        CASE(not_each_pass_is_evaluated),
-        CASE(sparse_links_set_in),
-        CASE(replicas_agree_now_and_then),
-        CASE(replicas_agree_with_each_pass),
-        CASE(only_whole_models_take_steps_of_their_own),
         CASE(squares_of_stages_are_added_up),
+        CASE(boards_of_another_version_take_no_part),
         CASE(a_lost_board_is_done_without),
         CASE(what_is_late_is_not_heard),
         CASE(a_step_that_fails_is_done_again),
