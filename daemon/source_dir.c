@@ -34,6 +34,7 @@ struct notices {
 };
 
 struct found {
+    size_t notice; /* what it was looked for on */
     uint64_t at_us;
     uint64_t tag; /* of its name */
     struct blob *raw;
@@ -103,7 +104,8 @@ static uint64_t tag_of(const char *name) /* FNV-1a */
     return hash;
 }
 
-static void read_one(struct reading *r, int folder, const char *name)
+static void read_one(struct reading *r, int folder, const char *name,
+                     size_t notice)
 {
     /* Nobody's FIFO or terminal holds this thread up. */
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -117,6 +119,7 @@ static void read_one(struct reading *r, int folder, const char *name)
         if (st.st_size > (off_t)LIMIT_IMAGE_FILE) {
             complain(r, name, "a picture has 8 MiB at most");
         } else {
+            found->notice = notice;
             found->at_us = time_of(&st);
             found->tag = tag_of(name);
             found->raw = read_bytes(fd, (size_t)st.st_size);
@@ -156,7 +159,7 @@ static void find_newest(struct reading *r, DIR *dir)
         }
     }
     if (newest[0] != '\0') {
-        read_one(r, dirfd(dir), newest);
+        read_one(r, dirfd(dir), newest, 0);
     }
 }
 
@@ -174,7 +177,7 @@ static void on_read(struct io_work *work)
         find_newest(r, dir);
     }
     for (size_t i = 0; i < r->names.n && !r->names.all; i++) {
-        read_one(r, dirfd(dir), r->names.text[i]);
+        read_one(r, dirfd(dir), r->names.text[i], i);
     }
     (void)closedir(dir);
 }
@@ -182,6 +185,7 @@ static void on_read(struct io_work *work)
 /* ---- reading, on the loop ------------------------------------------------ */
 
 static void read_next(struct dir_feed *feed);
+static void take_events(struct dir_feed *feed);
 
 /* Others may have been asked for its moment before. */
 static void check_time(struct source *s, uint64_t at_us)
@@ -198,17 +202,34 @@ static void check_time(struct source *s, uint64_t at_us)
     }
 }
 
-/* A file that was written twice before it was read once has one picture that
- * nobody saw. The same picture under two names is one that was renamed. */
-static void take(struct source *s, struct found *found)
+static bool is_noticed(const struct notices *names, size_t from, uint64_t tag)
 {
-    const struct frame *known = frames_find(&s->frames, found->at_us);
-
-    if (known != NULL && known->tag == found->tag) {
-        frames_gap(&s->frames, known);
+    for (size_t i = from; i < names->n; i++) {
+        if (tag_of(names->text[i]) == tag) {
+            return true;
+        }
     }
-    frames_add(&s->frames, found->at_us, found->tag, found->raw);
+    return names->all;
+}
+
+/* A file that was written twice before it was read once has one picture that
+ * nobody saw. If it was written again by now, what was read may be the later
+ * one: nobody knows, so what is before it may be missing. The same picture
+ * under two names is one that was renamed. */
+static void take(struct dir_feed *feed, struct found *found)
+{
+    struct frames *frames = &feed->source->frames;
+    const struct frame *known = frames_find(frames, found->at_us);
+    bool is_again = known != NULL && known->tag == found->tag;
+
+    frames_add(frames, found->at_us, found->tag, found->raw);
     found->raw = NULL;
+    known = frames_find(frames, found->at_us);
+    if (known != NULL &&
+        (is_again || is_noticed(&feed->names, 0, found->tag) ||
+         is_noticed(&feed->reading.names, found->notice + 1, found->tag))) {
+        frames_gap(frames, known);
+    }
 }
 
 static void on_done(struct io_work *work)
@@ -216,6 +237,9 @@ static void on_done(struct io_work *work)
     struct reading *r = container_of(work, struct reading, work);
     struct source *s = r->source;
 
+    if (s->refs > 0) {
+        take_events(s->own); /* what else was written by now */
+    }
     r->is_busy = false;
     if (r->names.all) {
         frames_clear(&s->frames); /* what lay between is not known */
@@ -224,7 +248,7 @@ static void on_done(struct io_work *work)
         if (!r->names.all) {
             check_time(s, r->found[i].at_us);
         }
-        take(s, &r->found[i]);
+        take(s->own, &r->found[i]);
     }
     if (s->refs == 0) {
         source_settle(s);

@@ -2,6 +2,7 @@
 #include "daemon/source_inner.h"
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "net/io_uv_inner.h"
 #include "tests/lib/tmp.h"
 #include "tests/lib/unit.h"
@@ -241,6 +242,36 @@ static void a_frame_that_was_missed_is_nothing(void **state)
     assert_int_equal(ask(f, now), 30);
 }
 
+#define STORM 3000 /* frames */
+
+/* While files are read others take their names: nobody knows then which frame
+ * a notice was of, and an instant has its own frame or none. */
+static void a_storm_mixes_no_moments(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t *times = test_calloc(STORM, sizeof(*times));
+    size_t right = 0;
+    struct rng rng;
+
+    rng_init(&rng, 33);
+    open_folder(f);
+    for (size_t i = 0; i < STORM; i++) {
+        size_t k = i - (i < 3 ? 0 : rng_below(&rng, 3));
+
+        times[i] = wall(f);
+        put_level(f, "same.pgm", (uint8_t)(i % 250 + 1), times[i]);
+        if (rng_below(&rng, 3) == 0) {
+            io_uv_turn(f->uv);
+        }
+        if (rng_below(&rng, 4) == 0 && ask(f, times[k]) != -1) {
+            assert_int_equal(f->level, k % 250 + 1);
+            right++;
+        }
+    }
+    assert_true(right > 0);
+    test_free(times);
+}
+
 static void what_is_old_is_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -453,6 +484,7 @@ int main(void)
         T(each_instant_has_its_own_frame),
         T(a_file_that_is_replaced_is_a_new_frame),
         T(a_frame_that_was_missed_is_nothing),
+        T(a_storm_mixes_no_moments),
         T(what_is_old_is_nothing),
         T(what_is_no_picture_is_passed_over),
         T(a_damaged_picture_is_nobodys_moment),
