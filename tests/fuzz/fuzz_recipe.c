@@ -9,6 +9,7 @@
  */
 #include "base/mem.h"
 #include "daemon/train.h"
+#include "tests/lib/fuzz_input.h"
 #include "tests/lib/school_inner.h"
 #include "train/learnt.h"
 
@@ -48,11 +49,6 @@ static const struct school_ask asks[] = {
 
 #define ASKS (sizeof(asks) / sizeof(asks[0]))
 
-struct input {
-    const uint8_t *at;
-    const uint8_t *end;
-};
-
 struct clerk { /* of a school without boards: takes down an Install */
     struct school school;
     struct io io;
@@ -61,19 +57,6 @@ struct clerk { /* of a school without boards: takes down an Install */
     uint8_t *packed;
     size_t size;
 };
-
-static void require(bool condition, const char *what)
-{
-    if (!condition) {
-        (void)fprintf(stderr, "it does not hold: %s\n", what);
-        abort();
-    }
-}
-
-static uint8_t take(struct input *in)
-{
-    return in->at < in->end ? *in->at++ : 0;
-}
 
 /* ---- the Install --------------------------------------------------------- */
 
@@ -85,7 +68,7 @@ static int take_down(struct io_peer *peer, const Edged__Envelope *env,
     (void)payload;
     c->size = edged__install__get_packed_size(env->install);
     c->packed = mem_resize(NULL, c->size + 1, 1);
-    require(c->packed != NULL, "there is memory");
+    fuzz_require(c->packed != NULL, "there is memory");
     (void)edged__install__pack(env->install, c->packed);
     return 0;
 }
@@ -102,14 +85,15 @@ static void clerk_init(struct clerk *c, const struct school_ask *ask)
     school_make_test(&c->school, test);
     c->io.ops = &ops;
     c->peer.io = &c->io;
-    require(store_open(tmp_path(&c->school.tmp, "store"), STORE_NO_SYNC,
-                       &c->store, &err) == 0,
-            "there is a store");
+    fuzz_require(store_open(tmp_path(&c->school.tmp, "store"), STORE_NO_SYNC,
+                            &c->store, &err) == 0,
+                 "there is a store");
     for (size_t i = 0; i < c->school.n_files; i++) {
         const struct blob *blob = c->school.files[i].blob;
 
-        require(store_put(c->store, blob->data, blob->size, &digest, &err) == 0,
-                "it takes files");
+        fuzz_require(
+            store_put(c->store, blob->data, blob->size, &digest, &err) == 0,
+            "it takes files");
     }
 }
 
@@ -162,7 +146,7 @@ static void write_install(struct clerk *c, size_t board, Edged__Recipe *recipe)
     struct school *s = &c->school;
     struct paper *papers = mem_array(struct paper, PIPE_SHARDS);
 
-    require(papers != NULL, "there is memory");
+    fuzz_require(papers != NULL, "there is memory");
     school_write(s, 1, papers);
     fix_ref(s, recipe->state);
     fix_data(s, recipe->train);
@@ -183,45 +167,47 @@ static void write_install(struct clerk *c, size_t board, Edged__Recipe *recipe)
 /* ---- what becomes of it -------------------------------------------------- */
 
 /* A state of its own, in which bytes are wrong. */
-static void spoil_state(struct train_made *made, struct input *wrong)
+static void spoil_state(struct train_made *made, struct fuzz_input *wrong)
 {
     struct blob *state = NULL;
     struct err err = {""};
     bool any = wrong->at < wrong->end;
 
     if (learnt_write(made->step, &state, &err) < 0) {
-        require(err.text[0] != '\0', "it says why not");
+        fuzz_require(err.text[0] != '\0', "it says why not");
         return;
     }
     while (wrong->at < wrong->end) {
-        size_t at = take(wrong);
+        size_t at = fuzz_take(wrong);
 
-        at |= (size_t)take(wrong) << 8;
-        state->data[at % state->size] ^= take(wrong);
+        at |= (size_t)fuzz_take(wrong) << 8;
+        state->data[at % state->size] ^= fuzz_take(wrong);
     }
     if (learnt_read(state, made->step, &err) < 0) {
-        require(any && err.text[0] != '\0', "it says why not");
+        fuzz_require(any && err.text[0] != '\0', "it says why not");
     }
     blob_unref(state);
 }
 
-static void make(struct clerk *c, const struct train *t, struct input *wrong)
+static void make(struct clerk *c, const struct train *t,
+                 struct fuzz_input *wrong)
 {
     struct train_made *made = NULL;
     struct err err = {""};
 
     if (train_make(c->store, t, NULL, &made, &err) < 0) {
-        require(err.text[0] != '\0', "it says why not");
+        fuzz_require(err.text[0] != '\0', "it says why not");
         return;
     }
-    require(made->step != NULL && made->bytes > 0 &&
-                made->n_out <= TRAIN_OUTPUTS,
-            "it is whole");
+    fuzz_require(made->step != NULL && made->bytes > 0 &&
+                     made->n_out <= TRAIN_OUTPUTS,
+                 "it is whole");
     spoil_state(made, wrong);
     train_made_free(made);
 }
 
-static void read_install(struct clerk *c, const char *name, struct input *wrong)
+static void read_install(struct clerk *c, const char *name,
+                         struct fuzz_input *wrong)
 {
     struct daemon daemon = {0};
     Edged__Install *from = NULL;
@@ -231,7 +217,7 @@ static void read_install(struct clerk *c, const char *name, struct input *wrong)
     (void)snprintf(daemon.name, sizeof(daemon.name), "%s", name);
     if (msg_unpack_alone(&edged__install__descriptor, c->packed, c->size,
                          LIMIT_UNPACK, &from, &err) < 0) {
-        require(err.text[0] != '\0', "it says why not");
+        fuzz_require(err.text[0] != '\0', "it says why not");
         return;
     }
     if (spec_read(&daemon, from, &epoch, &err) == 0) {
@@ -242,25 +228,25 @@ static void read_install(struct clerk *c, const char *name, struct input *wrong)
         }
         spec_free(epoch);
     } else {
-        require(err.text[0] != '\0', "it says why not");
+        fuzz_require(err.text[0] != '\0', "it says why not");
     }
     msg_free_alone(from);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input in = {data, data + size};
-    const struct school_ask *ask = &asks[take(&in) % ASKS];
-    size_t board = take(&in) % ask->boards;
-    size_t n = take(&in) % 16 * (size_t)3;
+    struct fuzz_input in = {data, data + size};
+    const struct school_ask *ask = &asks[fuzz_take(&in) % ASKS];
+    size_t board = fuzz_take(&in) % ask->boards;
+    size_t n = fuzz_take(&in) % 16 * (size_t)3;
     size_t left = (size_t)(in.end - in.at);
-    struct input wrong;
+    struct fuzz_input wrong;
     Edged__Recipe *recipe = NULL;
     struct clerk *c;
     struct err err;
 
     n = n < left ? n : left;
-    wrong = (struct input){in.at, in.at + n};
+    wrong = (struct fuzz_input){in.at, in.at + n};
     in.at += n;
     if (msg_unpack_alone(&edged__recipe__descriptor, in.at,
                          (size_t)(in.end - in.at), LIMIT_UNPACK, &recipe,
@@ -268,7 +254,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     c = mem_new(struct clerk);
-    require(c != NULL, "there is memory");
+    fuzz_require(c != NULL, "there is memory");
     clerk_init(c, ask);
     write_install(c, board, recipe);
     read_install(c, c->school.boards[board].name, &wrong);

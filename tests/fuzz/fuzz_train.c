@@ -10,6 +10,7 @@
  * parameter), and what that kind takes; past the end all bytes are 0.
  */
 #include "base/mem.h"
+#include "tests/lib/fuzz_input.h"
 #include "tests/lib/pupil.h"
 #include "wire/convert.h"
 
@@ -116,47 +117,18 @@ static const struct school_ask asks[] = {
 
 #define ASKS (sizeof(asks) / sizeof(asks[0]))
 
-struct input {
-    const uint8_t *at;
-    const uint8_t *end;
-};
-
 /* What an honest placement comes to. */
 struct outcome {
     bool is_known;
     struct school_said said[HONEST_STEPS][PIPE_SHARDS];
 };
 
-static void require(bool condition, const char *what)
-{
-    if (!condition) {
-        (void)fprintf(stderr, "it does not hold: %s\n", what);
-        abort();
-    }
-}
-
 /* ---- bytes --------------------------------------------------------------- */
 
-static uint8_t take(struct input *in)
-{
-    return in->at < in->end ? *in->at++ : 0;
-}
-
-static uint64_t take_number(struct input *in)
-{
-    static const uint64_t far[] = {UINT32_MAX, (uint64_t)1 << 32, INT64_MAX,
-                                   UINT64_MAX - 1, UINT64_MAX};
-    uint8_t first = take(in);
-
-    return first < 0xf0    ? first
-           : first >= 0xfb ? far[first - 0xfb]
-                           : (uint64_t)take(in) << (first - 0xf0);
-}
-
-static double take_real(struct input *in)
+static double take_real(struct fuzz_input *in)
 {
     static const double odd[] = {-1, 1e30, INFINITY, NAN};
-    uint8_t first = take(in);
+    uint8_t first = fuzz_take(in);
 
     return first >= 0xfc ? odd[first - 0xfc] : (double)first / 64;
 }
@@ -164,23 +136,27 @@ static double take_real(struct input *in)
 /* ---- Steps --------------------------------------------------------------- */
 
 /* A right one but for what `what` says. */
-static void spoil_step(struct input *in, uint8_t what, Edged__Step *step,
+static void spoil_step(struct fuzz_input *in, uint8_t what, Edged__Step *step,
                        uint32_t *sizes, uint32_t *ways)
 {
     size_t n_ways = PIPE_MICRO * PIPE_SHARDS;
 
     switch (what % 16) {
-    case 0: step->epoch = (uint32_t)take_number(in); break;
-    case 1: step->step = take_number(in); break;
-    case 2: step->applies = take_number(in); break;
+    case 0: step->epoch = (uint32_t)fuzz_take_number(in); break;
+    case 1: step->step = fuzz_take_number(in); break;
+    case 2: step->applies = fuzz_take_number(in); break;
     case 3: step->rate = take_real(in); break;
     case 4: step->square = take_real(in); break;
-    case 5: step->pass = (uint32_t)take_number(in); break;
-    case 6: step->first = take_number(in); break;
-    case 7: sizes[take(in) % PIPE_MICRO] = (uint32_t)take_number(in); break;
-    case 8: ways[take(in) % n_ways] = (uint32_t)take_number(in); break;
-    case 9: step->n_sizes = take(in) % (PIPE_MICRO + 1); break;
-    case 10: step->n_ways = take(in) % (n_ways + 1); break;
+    case 5: step->pass = (uint32_t)fuzz_take_number(in); break;
+    case 6: step->first = fuzz_take_number(in); break;
+    case 7:
+        sizes[fuzz_take(in) % PIPE_MICRO] = (uint32_t)fuzz_take_number(in);
+        break;
+    case 8:
+        ways[fuzz_take(in) % n_ways] = (uint32_t)fuzz_take_number(in);
+        break;
+    case 9: step->n_sizes = fuzz_take(in) % (PIPE_MICRO + 1); break;
+    case 10: step->n_ways = fuzz_take(in) % (n_ways + 1); break;
     case 11: step->evaluates = !step->evaluates; break;
     case 12: step->averages = !step->averages; break;
     case 13: step->share = take_real(in); break;
@@ -189,14 +165,15 @@ static void spoil_step(struct input *in, uint8_t what, Edged__Step *step,
     }
 }
 
-static void give_spoilt_step(struct pupil *p, struct input *in, unsigned saves)
+static void give_spoilt_step(struct pupil *p, struct fuzz_input *in,
+                             unsigned saves)
 {
     const struct school_ask *ask = &p->school.ask;
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__Step step = EDGED__STEP__INIT;
     uint32_t sizes[PIPE_MICRO] = {0};
     uint32_t ways[PIPE_MICRO * PIPE_SHARDS] = {0};
-    unsigned n = take(in) % 4;
+    unsigned n = fuzz_take(in) % 4;
 
     step.epoch = p->school.epoch;
     step.step = p->school.step + 1;
@@ -214,7 +191,7 @@ static void give_spoilt_step(struct pupil *p, struct input *in, unsigned saves)
         }
     }
     for (unsigned i = 0; i < n; i++) {
-        spoil_step(in, take(in), &step, sizes, ways);
+        spoil_step(in, fuzz_take(in), &step, sizes, ways);
     }
     env.body_case = EDGED__ENVELOPE__BODY_STEP;
     env.step = &step;
@@ -228,44 +205,47 @@ static void give_spoilt_step(struct pupil *p, struct input *in, unsigned saves)
 
 /* ---- values, gradients, sums --------------------------------------------- */
 
-static void spoil_payload(struct input *in, uint8_t what,
+static void spoil_payload(struct fuzz_input *in, uint8_t what,
                           struct pupil_note *note)
 {
     struct blob *blob = NULL;
-    size_t n = take(in);
+    size_t n = fuzz_take(in);
 
     if (what % 2 == 0) { /* another size */
         blob = blob_new(n * 4 + 1);
         memset(blob->data, 0x3f, blob->size);
-        blob->size -= take(in) % 2;
+        blob->size -= fuzz_take(in) % 2;
     } else if (note->blob != NULL) { /* other bytes */
         blob = blob_copy(note->blob->data, note->blob->size);
         for (size_t i = 0; i < n && i < blob->size; i++) {
-            blob->data[i] = take(in);
+            blob->data[i] = fuzz_take(in);
         }
     }
     blob_unref(note->blob);
     note->blob = blob;
 }
 
-static void spoil_note(struct input *in, uint8_t what, struct pupil_note *note)
+static void spoil_note(struct fuzz_input *in, uint8_t what,
+                       struct pupil_note *note)
 {
     switch (what % 16) {
-    case 0: note->from = take(in) % PUPIL_MATES; break;
+    case 0: note->from = fuzz_take(in) % PUPIL_MATES; break;
     case 1: note->is_reduce = !note->is_reduce; break;
-    case 2: note->epoch += take(in) % 2 == 0 ? UINT32_MAX : 1; break;
-    case 3: note->step += take_number(in); break;
+    case 2: note->epoch += fuzz_take(in) % 2 == 0 ? UINT32_MAX : 1; break;
+    case 3: note->step += fuzz_take_number(in); break;
     case 4: note->step--; break;
-    case 5: note->shard = (uint32_t)take_number(in); break;
-    case 6: note->micro = (uint32_t)take_number(in); break;
-    case 7: note->port = (uint32_t)take_number(in); break;
+    case 5: note->shard = (uint32_t)fuzz_take_number(in); break;
+    case 6: note->micro = (uint32_t)fuzz_take_number(in); break;
+    case 7: note->port = (uint32_t)fuzz_take_number(in); break;
     case 8: note->back = !note->back; break;
-    case 9: note->offset = take_number(in); break;
-    case 10: note->dtype = take(in) % 16; break;
-    case 11: note->codec = (uint32_t)(take(in) | take(in) << 8); break;
-    case 12: note->rank = take(in) % (LIMIT_RANK + 2); break;
+    case 9: note->offset = fuzz_take_number(in); break;
+    case 10: note->dtype = fuzz_take(in) % 16; break;
+    case 11:
+        note->codec = (uint32_t)(fuzz_take(in) | fuzz_take(in) << 8);
+        break;
+    case 12: note->rank = fuzz_take(in) % (LIMIT_RANK + 2); break;
     case 13:
-        note->dims[take(in) % LIMIT_RANK] = (int64_t)take_number(in);
+        note->dims[fuzz_take(in) % LIMIT_RANK] = (int64_t)fuzz_take_number(in);
         break;
     case 14:
     case 15: spoil_payload(in, what, note); break;
@@ -276,12 +256,12 @@ static void spoil_note(struct input *in, uint8_t what, struct pupil_note *note)
 }
 
 /* What is right, as a rule; with nothing under way, something made up. */
-static void make_note(struct pupil *p, enum act kind, struct input *in,
+static void make_note(struct pupil *p, enum act kind, struct fuzz_input *in,
                       struct pupil_note *note)
 {
-    struct train *t = pupil_train(p, take(in) % 2);
-    uint8_t a = take(in);
-    uint8_t b = take(in);
+    struct train *t = pupil_train(p, fuzz_take(in) % 2);
+    uint8_t a = fuzz_take(in);
+    uint8_t b = fuzz_take(in);
     bool made = false;
 
     *note = (struct pupil_note){.epoch = p->school.epoch,
@@ -307,14 +287,14 @@ static void make_note(struct pupil *p, enum act kind, struct input *in,
 }
 
 static void give_note(struct pupil *p, enum act kind, unsigned n,
-                      struct input *in)
+                      struct fuzz_input *in)
 {
     struct pupil_note note;
     size_t from;
 
     make_note(p, kind, in, &note);
     for (unsigned i = 0; i < n % 4; i++) {
-        spoil_note(in, take(in), &note);
+        spoil_note(in, fuzz_take(in), &note);
     }
     from = note.from;
     pupil_say(p, &note);
@@ -331,7 +311,7 @@ static struct io_fake_peer **place_of(struct pupil *p, unsigned who)
 }
 
 /* Of the state that is on its way, or of none. */
-static void acknowledge(struct pupil *p, unsigned what, struct input *in)
+static void acknowledge(struct pupil *p, unsigned what, struct fuzz_input *in)
 {
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__ChunkAck ack = EDGED__CHUNK_ACK__INIT;
@@ -342,11 +322,11 @@ static void acknowledge(struct pupil *p, unsigned what, struct input *in)
     ack.digest = convert_digest_out(&p->state);
     ack.received = p->state_came;
     if (what % 4 == 1) {
-        ack.received = take_number(in);
+        ack.received = fuzz_take_number(in);
     } else if (what % 4 == 2) {
-        ack.code = -(int)(take(in) % 30);
+        ack.code = -(int)(fuzz_take(in) % 30);
     } else if (what % 4 == 3) {
-        ack.digest.len = take(in) % 33;
+        ack.digest.len = fuzz_take(in) % 33;
     }
     env.body_case = EDGED__ENVELOPE__BODY_CHUNK_ACK;
     env.chunk_ack = &ack;
@@ -373,9 +353,9 @@ static void stop_sending(struct io_fake_peer *peer, unsigned what)
     }
 }
 
-static void act(struct pupil *p, struct input *in, size_t *installs)
+static void act(struct pupil *p, struct fuzz_input *in, size_t *installs)
 {
-    uint8_t byte = take(in);
+    uint8_t byte = fuzz_take(in);
     enum act kind = (enum act)(byte >> 4);
     unsigned more = byte & 15u;
     struct io_fake_peer **place = place_of(p, more);
@@ -389,16 +369,16 @@ static void act(struct pupil *p, struct input *in, size_t *installs)
     case ACT_ANSWER: pupil_answer(p); break;
     case ACT_JOB: (void)io_fake_job(&p->fake); break;
     case ACT_WORK: (void)io_fake_work(&p->fake); break;
-    case ACT_TIME: io_fake_run_for(&p->fake, more * take(in)); break;
+    case ACT_TIME: io_fake_run_for(&p->fake, more * fuzz_take(in)); break;
     case ACT_LEAVE: pupil_leave(p, place); break;
     case ACT_COME: pupil_come(p, place); break;
-    case ACT_STOP: stop_sending(*place, take(in)); break;
+    case ACT_STOP: stop_sending(*place, fuzz_take(in)); break;
     case ACT_ACK: acknowledge(p, more, in); break;
     case ACT_RETIRE: retire(p, more); break;
     case ACT_INSTALL:
         if (++*installs <= INSTALLS_MAX) {
             pupil_gather(p);
-            require(pupil_install(p, p->school.epoch + 1), "it is ready");
+            fuzz_require(pupil_install(p, p->school.epoch + 1), "it is ready");
         }
         break;
     case ACT_FINISH: (void)pupil_finish(p); break;
@@ -420,12 +400,12 @@ static void check(const struct pupil *p)
                 container_of(it, struct early, link)->value.tensor.blob->size;
             n++;
         }
-        require(n == t->n_early && bytes == t->early_bytes,
-                "what is kept for later is counted");
-        require(n <= EARLY_MAX && bytes <= LIMIT_CHUNK + t->made->bytes,
-                "what is kept for later is bounded");
-        require(t->broken == 0 || t->why[0] != '\0', "it says why");
-        require(t->broken <= 0 && t->said.code <= 0, "codes are errors");
+        fuzz_require(n == t->n_early && bytes == t->early_bytes,
+                     "what is kept for later is counted");
+        fuzz_require(n <= EARLY_MAX && bytes <= LIMIT_CHUNK + t->made->bytes,
+                     "what is kept for later is bounded");
+        fuzz_require(t->broken == 0 || t->why[0] != '\0', "it says why");
+        fuzz_require(t->broken <= 0 && t->said.code <= 0, "codes are errors");
     }
 }
 
@@ -435,16 +415,16 @@ static void learn(struct pupil *p, struct outcome *out)
     struct school *s = &p->school;
 
     pupil_gather(p);
-    require(pupil_install(p, s->epoch + 1), "a new placement is ready");
+    fuzz_require(pupil_install(p, s->epoch + 1), "a new placement is ready");
     for (size_t i = 0; i < HONEST_STEPS; i++) {
         school_ask_step(s);
-        require(pupil_finish(p), "a right step is done");
+        fuzz_require(pupil_finish(p), "a right step is done");
         for (size_t k = 0; k < PIPE_SHARDS; k++) {
             struct school_said *said = &s->said[p->which][k];
 
-            require(said->step == 0 ||
-                        (said->step == s->step && said->code == 0),
-                    "a right step succeeds");
+            fuzz_require(said->step == 0 ||
+                             (said->step == s->step && said->code == 0),
+                         "a right step succeeds");
             s->square = said->step != 0 ? said->square : s->square;
             out->said[i][k] = *said;
         }
@@ -459,14 +439,14 @@ static void check_outcome(const struct outcome *a, const struct outcome *b)
             const struct school_said *x = &a->said[i][k];
             const struct school_said *y = &b->said[i][k];
 
-            require(x->step == y->step && x->samples == y->samples &&
-                        x->correct == y->correct,
-                    "it counts the same");
-            require(memcmp(&x->loss, &y->loss, sizeof(x->loss)) == 0 &&
-                        memcmp(&x->square, &y->square, sizeof(x->square)) ==
-                            0 &&
-                        memcmp(x->mark, y->mark, sizeof(x->mark)) == 0,
-                    "it learns the same");
+            fuzz_require(x->step == y->step && x->samples == y->samples &&
+                             x->correct == y->correct,
+                         "it counts the same");
+            fuzz_require(
+                memcmp(&x->loss, &y->loss, sizeof(x->loss)) == 0 &&
+                    memcmp(&x->square, &y->square, sizeof(x->square)) == 0 &&
+                    memcmp(x->mark, y->mark, sizeof(x->mark)) == 0,
+                "it learns the same");
         }
     }
 }
@@ -481,7 +461,7 @@ static const struct outcome *expected(const struct school_ask *ask,
     if (!out->is_known) {
         struct pupil *p = mem_new(struct pupil);
 
-        require(p != NULL, "there is memory");
+        fuzz_require(p != NULL, "there is memory");
         pupil_init(p, ask, which);
         learn(p, out);
         pupil_deinit(p);
@@ -492,17 +472,17 @@ static const struct outcome *expected(const struct school_ask *ask,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input in = {data, data + size};
-    const struct school_ask *ask = &asks[take(&in) % ASKS];
-    size_t which = take(&in) % ask->boards;
+    struct fuzz_input in = {data, data + size};
+    const struct school_ask *ask = &asks[fuzz_take(&in) % ASKS];
+    size_t which = fuzz_take(&in) % ask->boards;
     const struct outcome *right = expected(ask, which);
     struct outcome out = {0};
     struct pupil *p = mem_new(struct pupil);
     size_t installs = 0;
 
-    require(p != NULL, "there is memory");
+    fuzz_require(p != NULL, "there is memory");
     pupil_init(p, ask, which);
-    require(pupil_install(p, 1), "the first placement is ready");
+    fuzz_require(pupil_install(p, 1), "the first placement is ready");
     for (size_t i = 0; i < ACTS_MAX && in.at < in.end; i++) {
         act(p, &in, &installs);
         pupil_hear(p);

@@ -11,6 +11,7 @@
  */
 #include "base/mem.h"
 #include "coordinator/train/trainer.h"
+#include "tests/lib/fuzz_input.h"
 #include "tests/lib/course.h"
 #include "wire/convert.h"
 
@@ -57,14 +58,9 @@ static const char *const files[] = {
 
 static const char *const names[] = {"n0", "n1"};
 
-struct input {
-    const uint8_t *at;
-    const uint8_t *end;
-};
-
 struct liar {
     struct course f;
-    struct input in;
+    struct fuzz_input in;
     unsigned spoils;     /* of the next answer */
     struct digest state; /* that a board made up */
     bool has_state;
@@ -80,36 +76,12 @@ struct liar {
     Edged__BlobRef ref;
 };
 
-static void require(bool condition, const char *what)
-{
-    if (!condition) {
-        (void)fprintf(stderr, "it does not hold: %s\n", what);
-        abort();
-    }
-}
-
 /* ---- bytes --------------------------------------------------------------- */
 
-static uint8_t take(struct input *in)
-{
-    return in->at < in->end ? *in->at++ : 0;
-}
-
-static uint64_t take_number(struct input *in)
-{
-    static const uint64_t far[] = {UINT32_MAX, (uint64_t)1 << 32, INT64_MAX,
-                                   UINT64_MAX - 1, UINT64_MAX};
-    uint8_t first = take(in);
-
-    return first < 0xf0   ? first
-           : first < 0xfb ? (uint64_t)take(in) << (first - 0xf0)
-                          : far[first - 0xfb];
-}
-
-static double take_real(struct input *in)
+static double take_real(struct fuzz_input *in)
 {
     static const double odd[] = {-1, 1e308, INFINITY, NAN};
-    uint8_t first = take(in);
+    uint8_t first = fuzz_take(in);
 
     return first >= 0xfc ? odd[first - 0xfc] : (double)first / 64;
 }
@@ -118,50 +90,50 @@ static double take_real(struct input *in)
 
 static void spoil_counts(struct liar *l, Edged__Stepped *out)
 {
-    struct input *in = &l->in;
+    struct fuzz_input *in = &l->in;
 
-    out->n_exits = take(in) % (LIMIT_LOSSES + 5);
+    out->n_exits = fuzz_take(in) % (LIMIT_LOSSES + 5);
     for (size_t i = 0; i < out->n_exits; i++) {
         edged__exit_count__init(&l->counts[i]);
-        l->counts[i].samples = take_number(in);
+        l->counts[i].samples = fuzz_take_number(in);
         l->count_list[i] = &l->counts[i];
     }
     out->exits = l->count_list;
-    out->n_left = take(in) % 65;
-    out->n_left_correct = take(in) % 65;
+    out->n_left = fuzz_take(in) % 65;
+    out->n_left_correct = fuzz_take(in) % 65;
     out->left = out->left_correct = l->left;
 }
 
 static void spoil_stepped(struct liar *l, Edged__Stepped *out)
 {
-    struct input *in = &l->in;
+    struct fuzz_input *in = &l->in;
 
-    switch (take(in) % 16) {
-    case 0: out->epoch += take(in) % 2 == 0 ? UINT32_MAX : 1; break;
-    case 1: out->step += take_number(in); break;
+    switch (fuzz_take(in) % 16) {
+    case 0: out->epoch += fuzz_take(in) % 2 == 0 ? UINT32_MAX : 1; break;
+    case 1: out->step += fuzz_take_number(in); break;
     case 2: out->step--; break;
-    case 3: out->shard = (uint32_t)take_number(in); break;
+    case 3: out->shard = (uint32_t)fuzz_take_number(in); break;
     case 4: out->square = take_real(in); break;
     case 5:
-        out->n_losses = take(in) % (LIMIT_LOSSES + 5);
+        out->n_losses = fuzz_take(in) % (LIMIT_LOSSES + 5);
         out->losses = l->losses;
         break;
     case 6:
         l->losses[0] = take_real(in);
         out->losses = l->losses;
         break;
-    case 7: out->samples = take_number(in); break;
-    case 8: out->correct = take_number(in); break;
-    case 9: out->busy_us = (uint32_t)take_number(in); break;
-    case 10: out->sent_bytes = out->plain_bytes = take_number(in); break;
-    case 11: out->reduce_bytes = out->peak_bytes = take_number(in); break;
+    case 7: out->samples = fuzz_take_number(in); break;
+    case 8: out->correct = fuzz_take_number(in); break;
+    case 9: out->busy_us = (uint32_t)fuzz_take_number(in); break;
+    case 10: out->sent_bytes = out->plain_bytes = fuzz_take_number(in); break;
+    case 11: out->reduce_bytes = out->peak_bytes = fuzz_take_number(in); break;
     case 12:
-        l->weights[0] = take(in);
+        l->weights[0] = fuzz_take(in);
         out->weights.data = l->weights;
-        out->weights.len = take(in) % (sizeof(l->weights) + 1);
+        out->weights.len = fuzz_take(in) % (sizeof(l->weights) + 1);
         break;
-    case 13: out->code = -(int)(take(in) % 30); break;
-    case 14: out->code = (int)(take(in) % 30); break;
+    case 13: out->code = -(int)(fuzz_take(in) % 30); break;
+    case 14: out->code = (int)(fuzz_take(in) % 30); break;
     case 15: spoil_counts(l, out); break;
     }
 }
@@ -177,24 +149,24 @@ static void on_stepped(void *arg, Edged__Stepped *out)
 
 static void spoil_saved(struct liar *l, Edged__Saved *out)
 {
-    struct input *in = &l->in;
+    struct fuzz_input *in = &l->in;
 
     l->ref = out->state != NULL ? *out->state : l->ref;
     out->state = out->state != NULL ? &l->ref : NULL;
-    switch (take(in) % 8) {
-    case 0: out->epoch += take(in) % 2 == 0 ? UINT32_MAX : 1; break;
-    case 1: out->step += take_number(in); break;
-    case 2: out->shard = (uint32_t)take_number(in); break;
+    switch (fuzz_take(in) % 8) {
+    case 0: out->epoch += fuzz_take(in) % 2 == 0 ? UINT32_MAX : 1; break;
+    case 1: out->step += fuzz_take_number(in); break;
+    case 2: out->shard = (uint32_t)fuzz_take_number(in); break;
     case 3: out->state = NULL; break;
-    case 4: l->ref.digest.len = take(in) % 33; break;
-    case 5: l->ref.size = take_number(in); break;
+    case 4: l->ref.digest.len = fuzz_take(in) % 33; break;
+    case 5: l->ref.size = fuzz_take_number(in); break;
     case 6:
         if (l->has_state) {
             l->ref.digest = convert_digest_out(&l->state);
             l->lost_states = true;
         }
         break;
-    case 7: out->code = -(int)(take(in) % 30); break;
+    case 7: out->code = -(int)(fuzz_take(in) % 30); break;
     }
 }
 
@@ -226,7 +198,7 @@ static void lie(struct liar *l, enum act kind, const char *name)
     const struct course_wrong wrong = {
         .stepped = on_stepped, .saved = on_saved, .arg = l};
 
-    l->spoils = take(&l->in) % 4;
+    l->spoils = fuzz_take(&l->in) % 4;
     if (!has(l, name, EDGED__ENVELOPE__BODY_INSTALL) ||
         !has(l, name, EDGED__ENVELOPE__BODY_STEP)) {
         return;
@@ -235,7 +207,7 @@ static void lie(struct liar *l, enum act kind, const char *name)
         course_say_stepped(&l->f, name, &wrong);
     } else {
         course_say_saved(&l->f, name,
-                         l->f.applied[name[1] - '0'] + take(&l->in) % 3,
+                         l->f.applied[name[1] - '0'] + fuzz_take(&l->in) % 3,
                          &wrong);
     }
 }
@@ -247,12 +219,12 @@ static void say_of_install(struct liar *l, enum act kind, const char *name)
     Edged__Ready ready = EDGED__READY__INIT;
     Edged__Failed failed = EDGED__FAILED__INIT;
 
-    ready.epoch = take(&l->in);
+    ready.epoch = fuzz_take(&l->in);
     if (has(l, name, EDGED__ENVELOPE__BODY_INSTALL)) {
         ready.epoch += course_install(&l->f, name)->epoch;
     }
     failed.epoch = ready.epoch;
-    failed.code = -(int)(take(&l->in) % 30);
+    failed.code = -(int)(fuzz_take(&l->in) % 30);
     if (kind == ACT_READY) {
         env.body_case = EDGED__ENVELOPE__BODY_READY;
         env.ready = &ready;
@@ -267,11 +239,11 @@ static void say_of_install(struct liar *l, enum act kind, const char *name)
 
 static void make_up_state(struct liar *l, const char *name)
 {
-    size_t n = take(&l->in) + 1u;
+    size_t n = fuzz_take(&l->in) + 1u;
     struct blob *blob = blob_copy(l->f.state->data, l->f.state->size);
 
     for (size_t i = 0; i < n; i++) {
-        blob->data[(i * 37 + n) % blob->size] ^= take(&l->in);
+        blob->data[(i * 37 + n) % blob->size] ^= fuzz_take(&l->in);
     }
     if (is_there(l, name)) {
         course_send_blob(&l->f, course_node(&l->f, name), blob, &l->state);
@@ -330,7 +302,7 @@ static void restart(struct liar *l)
 
 static void act(struct liar *l)
 {
-    uint8_t byte = take(&l->in);
+    uint8_t byte = fuzz_take(&l->in);
     unsigned more = byte & 15u;
     const char *name = names[more % 2];
     enum act kind = (enum act)(byte >> 4);
@@ -374,12 +346,12 @@ static void check_states(struct liar *l, const char *name)
     for (size_t i = 0; i < in->n_shards; i++) {
         const Edged__BlobRef *state = in->shards[i]->recipe->state;
 
-        require(state == NULL || state->size == l->f.state->size,
-                "a state has its size");
-        require(state == NULL || l->has_state ||
-                    memcmp(state->digest.data, honest.bytes,
-                           sizeof(honest.bytes)) == 0,
-                "a state was saved");
+        fuzz_require(state == NULL || state->size == l->f.state->size,
+                     "a state has its size");
+        fuzz_require(state == NULL || l->has_state ||
+                         memcmp(state->digest.data, honest.bytes,
+                                sizeof(honest.bytes)) == 0,
+                     "a state was saved");
     }
 }
 
@@ -392,8 +364,9 @@ static void check(struct liar *l)
                                     : NULL;
 
         check_states(l, names[i]);
-        require(msg == NULL || course_sum_of(msg->env->step) <= COURSE_SAMPLES,
-                "a step is of samples that there are");
+        fuzz_require(msg == NULL ||
+                         course_sum_of(msg->env->step) <= COURSE_SAMPLES,
+                     "a step is of samples that there are");
     }
 }
 
@@ -402,7 +375,7 @@ static void end_honestly(struct liar *l)
 {
     const struct trainer *t = trainer_find(l->f.d.c, "home");
 
-    require(t != NULL, "a training is not forgotten");
+    fuzz_require(t != NULL, "a training is not forgotten");
     for (int i = 0; i < ROUNDS_MAX && t->phase != TRAINER_OVER; i++) {
         for (size_t k = 0; k < 2; k++) {
             come(l, names[k]);
@@ -416,13 +389,13 @@ static void end_honestly(struct liar *l)
                       t->phase, (unsigned long long)t->step.step, t->is_asked,
                       t->is_saving, t->why);
     }
-    require(t->phase == TRAINER_OVER, "it ends");
-    require(t->over_rc == 0 || t->over_text[0] != '\0' || l->asked_to_stop,
-            "it says why");
+    fuzz_require(t->phase == TRAINER_OVER, "it ends");
+    fuzz_require(t->over_rc == 0 || t->over_text[0] != '\0' || l->asked_to_stop,
+                 "it says why");
     if (t->over_rc != 0 && !l->lost_states && !l->asked_to_stop &&
         strstr(t->over_text, "without getting on") == NULL) {
         (void)fprintf(stderr, "%s\n", t->over_text);
-        require(false, "it ends well");
+        fuzz_require(false, "it ends well");
     }
 }
 
@@ -430,10 +403,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct liar *l = mem_new(struct liar);
 
-    require(l != NULL, "there is memory");
-    l->in = (struct input){data, data + size};
+    fuzz_require(l != NULL, "there is memory");
+    l->in = (struct fuzz_input){data, data + size};
     course_init(&l->f);
-    course_begin(&l->f, files[take(&l->in) % 4]);
+    course_begin(&l->f, files[fuzz_take(&l->in) % 4]);
     for (size_t i = 0; i < ACTS_MAX && l->in.at < l->in.end; i++) {
         act(l);
         check(l);
