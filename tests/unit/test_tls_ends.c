@@ -12,9 +12,8 @@
 
 #include <string.h>
 
-#define LARGEST_MS 120000 /* with TSan, beside others */
-
 #define CONTEXTS 8
+#define LARGEST_MS 120000 /* with TSan, beside others */
 
 struct fixture {
     struct io_world *world;
@@ -138,12 +137,10 @@ static void test_the_largest_payloads_pass_each_other(void **state)
     /* Made before: who does not read meanwhile is hung up on after 3 s. */
     struct blob *first = end_data(1, LIMIT_PAYLOAD);
     struct blob *second = end_data(2, LIMIT_PAYLOAD);
-    struct io_peer *peer;
 
     (void)node(f, &f->a);
     (void)node(f, &f->b);
-    peer = connect_both(f);
-    assert_int_equal(end_send_blob(&f->a, peer, 1, first), 0);
+    assert_int_equal(end_send_blob(&f->a, connect_both(f), 1, first), 0);
     assert_int_equal(end_send_blob(&f->b, f->b.peer, 2, second), 0);
     end_until_messages(&f->a, 1, LARGEST_MS);
     end_until_messages(&f->b, 1, LARGEST_MS);
