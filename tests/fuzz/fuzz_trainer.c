@@ -246,7 +246,7 @@ static void make_up_state(struct liar *l, const char *name)
         blob->data[(i * 37 + n) % blob->size] ^= fuzz_take(&l->in);
     }
     if (is_there(l, name)) {
-        course_send_blob(&l->f, course_node(&l->f, name), blob, &l->state);
+        desk_send_blob(&l->f.d, course_node(&l->f, name), blob, &l->state);
         l->has_state = true;
     }
     blob_unref(blob);

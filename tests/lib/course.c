@@ -69,23 +69,6 @@ static void make_files(struct course *f)
     graph_free(g);
 }
 
-void course_send_blob(struct course *f, struct io_fake_peer *from,
-                      struct blob *file, struct digest *digest)
-{
-    Edged__Envelope env = EDGED__ENVELOPE__INIT;
-    Edged__Chunk chunk = EDGED__CHUNK__INIT;
-    Edged__BlobRef ref = EDGED__BLOB_REF__INIT;
-
-    digest_of(file->data, file->size, digest);
-    ref.digest = convert_digest_out(digest);
-    ref.size = file->size;
-    chunk.blob = &ref;
-    env.body_case = EDGED__ENVELOPE__BODY_CHUNK;
-    env.chunk = &chunk;
-    io_fake_receive(from, &env, file);
-    (void)io_fake_work(&f->d.fake);
-}
-
 /* The samples themselves are the boards' affair. */
 static void send_manifest(struct course *f, size_t i, uint64_t samples)
 {
@@ -106,7 +89,7 @@ static void send_manifest(struct course *f, size_t i, uint64_t samples)
     digest_of(&i, sizeof(i), &shard.digest);
     must(dataset_print(&set, &text, &err), &err);
     f->sizes[i] = text->size;
-    course_send_blob(f, f->d.client, text, &f->manifests[i]);
+    desk_send_blob(&f->d, f->d.client, text, &f->manifests[i]);
     blob_unref(text);
 }
 
@@ -152,8 +135,8 @@ void course_send_train(struct course *f, const char *yaml)
     Edged__BlobRef refs[2];
     struct digest digests[2];
 
-    course_send_blob(f, f->d.client, file, &digests[0]);
-    course_send_blob(f, f->d.client, f->model, &digests[1]);
+    desk_send_blob(&f->d, f->d.client, file, &digests[0]);
+    desk_send_blob(&f->d, f->d.client, f->model, &digests[1]);
     send_manifest(f, 0, COURSE_SAMPLES);
     send_manifest(f, 1, COURSE_TESTS);
     blob_unref(file);
@@ -303,7 +286,7 @@ void course_say_saved(struct course *f, const char *name, uint64_t number,
     struct digest digest;
     Edged__BlobRef ref = EDGED__BLOB_REF__INIT;
 
-    course_send_blob(f, course_node(f, name), f->state, &digest);
+    desk_send_blob(&f->d, course_node(f, name), f->state, &digest);
     ref.digest = convert_digest_out(&digest);
     ref.size = f->state->size;
     for (size_t i = 0; i < in->n_shards; i++) {

@@ -66,8 +66,6 @@ uint32_t course_place_of(const Edged__Place *place, const char *name);
 
 /* ---- what boards say ---- */
 
-void course_send_blob(struct course *f, struct io_fake_peer *from,
-                      struct blob *file, struct digest *digest);
 void course_be_ready(struct course *f, const char *name);
 /* That its part of the newest Step is done. */
 void course_stepped(struct course *f, const char *name);

@@ -219,7 +219,8 @@ bool desk_answer(struct desk *d, const char *name, bool wrong)
 
 /* ---- deploys ------------------------------------------------------------- */
 
-static void send_file(struct desk *d, struct blob *file, struct digest *digest)
+void desk_send_blob(struct desk *d, struct io_fake_peer *from,
+                    struct blob *file, struct digest *digest)
 {
     Edged__Envelope env = EDGED__ENVELOPE__INIT;
     Edged__Chunk chunk = EDGED__CHUNK__INIT;
@@ -231,7 +232,7 @@ static void send_file(struct desk *d, struct blob *file, struct digest *digest)
     chunk.blob = &ref;
     env.body_case = EDGED__ENVELOPE__BODY_CHUNK;
     env.chunk = &chunk;
-    io_fake_receive(d->client, &env, file);
+    io_fake_receive(from, &env, file);
     (void)io_fake_work(&d->fake);
 }
 
@@ -243,8 +244,8 @@ void desk_deploy(struct desk *d, const char *yaml)
     struct digest digests[2];
 
     io_fake_forget(d->client);
-    send_file(d, file, &digests[0]);
-    send_file(d, d->model, &digests[1]);
+    desk_send_blob(d, d->client, file, &digests[0]);
+    desk_send_blob(d, d->client, d->model, &digests[1]);
     blob_unref(file);
     deploy.yaml = convert_digest_out(&digests[0]);
     deploy.model = convert_digest_out(&digests[1]);

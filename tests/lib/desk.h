@@ -42,6 +42,9 @@ struct io_fake_peer *desk_client(struct desk *d);
 
 /* Sends a YAML file, the model, and Deploy. */
 void desk_deploy(struct desk *d, const char *yaml);
+/* A file in one piece, from whomever. */
+void desk_send_blob(struct desk *d, struct io_fake_peer *from,
+                    struct blob *file, struct digest *digest);
 /* What was replied to it; NULL: nothing yet. */
 const Edged__DeployReply *desk_reply(const struct desk *d);
 

@@ -284,7 +284,7 @@ static void a_state_that_does_not_come_is_not_waited_for(void **state)
     course_serve(f, "n0");
     course_stepped(f, "n1");
     course_pass(f, 110000);
-    course_send_blob(f, course_node(f, "n1"), f->model, &(struct digest){0});
+    desk_send_blob(&f->d, course_node(f, "n1"), f->model, &(struct digest){0});
     course_pass(f, 110000); /* it is slow: pieces come */
     assert_int_equal(course_install(f, "n0")->epoch, epoch);
     course_pass(f, 30000);
