@@ -2,6 +2,7 @@
 folder, and TAP. Needs nothing but the standard library."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,34 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 BIN = os.path.abspath(os.environ.get("EDGE_BIN",
                                      os.path.join(ROOT, "build/release")))
 DATA = os.environ.get("EDGE_DATA", os.path.join(ROOT, "..", "shared", "data"))
+
+SANITIZER = r"(ERROR|WARNING): (Address|Leak|Thread|Memory)Sanitizer|" \
+    r"runtime error:"
+
+
+def findings(folder):
+    """What sanitizers said in the logs below a folder, with its place."""
+    said = []
+    for top, _, names in os.walk(folder):
+        for path in (os.path.join(top, n) for n in names
+                     if n.endswith("log")):
+            with open(path, errors="replace") as f:
+                lines = f.read().splitlines()
+            at = next((i for i, line in enumerate(lines)
+                       if re.search(SANITIZER, line)), None)
+            if at is not None:
+                said += [os.path.relpath(path, folder), *lines[at:at + 50]]
+    return said
+
+
+def clear(folder):
+    """Removes a cluster's folder. What a sanitizer found in one of its
+    programs fails the test, whatever the test itself saw of it."""
+    said = findings(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    if said:
+        print("\n".join(said), flush=True)
+        raise RuntimeError("a sanitizer found something, see above")
 
 
 class Tap:
@@ -65,7 +94,7 @@ class Cluster:
 
     def __exit__(self, *exc):
         self.ctl("down", "-q")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        clear(self.folder)
 
     def up(self):
         args = ["up", "--local=%d" % self.n, "-q"]

@@ -2,13 +2,12 @@
 its own environment and end and restart each by itself. Plain text on
 loopback: what is tested here is not the connection."""
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
 
-from edged_test import BIN
+from edged_test import BIN, clear
 
 
 class Procs(dict):
@@ -41,7 +40,7 @@ class Procs(dict):
     def __exit__(self, *exc):
         for name in list(self):
             self.stop(name, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        clear(self.folder)
 
     def nodes(self):
         return [f"local-{i + 1}" for i in range(self.n)]

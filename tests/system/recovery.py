@@ -4,7 +4,6 @@ one, and with no device that could take its place. MobileNetV2, or the project's
 own small model where the data are not there. Prints its figures."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from edged_test import BIN, DATA, ROOT, Tap, even_stages  # noqa: E402
+from edged_test import BIN, DATA, ROOT, Tap, clear, even_stages  # noqa: E402
 
 MOBILENET = DATA + "/models/mobilenetv2_1.0_224_fp32/model.onnx"
 SMALL = ROOT + "/deploy/demo/shapes.onnx"
@@ -46,7 +45,7 @@ class Boards:
         for p in [self.head, *self.boards.values()]:
             p.kill()
             p.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        clear(self.folder)
 
     def run(self, program, name, *args):
         with open(f"{self.folder}/{name}.log", "ab") as log:
