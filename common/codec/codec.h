@@ -16,7 +16,8 @@
  *                         the others 0; +fp16, +q8, ... for how those are
  *                         written
  *   sparse:10%/haar       the same of the values' Haar wavelets, in which what
- *                         is alike side by side takes few
+ *                         is alike side by side takes few; those that cover
+ *                         more count for more
  *   +zstd                 all of it through zstd
  *
  * Values are float32; other types travel as they are. NaN and infinities have

@@ -146,6 +146,38 @@ float *haar_of(const float *values, const struct shape *shape)
     return waves;
 }
 
+static void weigh_map(float *x, const struct maps *m)
+{
+    size_t rows = m->rows;
+    size_t columns = m->columns;
+
+    while (rows > 1 || columns > 1) {
+        rows = (rows + 1) / 2;
+        columns = (columns + 1) / 2;
+        for (size_t r = 0; r < rows; r++) {
+            for (size_t c = 0; c < columns; c++) {
+                x[r * m->columns + c] *= 2;
+            }
+        }
+    }
+}
+
+float *haar_weighed(const float *waves, const struct shape *shape)
+{
+    struct maps m = maps_of(shape);
+    size_t n = (size_t)shape_count(shape);
+    float *weighed = mem_zalloc(n + 1, sizeof(*weighed));
+
+    if (weighed == NULL) {
+        return NULL;
+    }
+    memcpy(weighed, waves, n * sizeof(*weighed));
+    for (size_t i = 0; i < m.count && n > 0; i++) {
+        weigh_map(weighed + i * m.rows * m.columns, &m);
+    }
+    return weighed;
+}
+
 int haar_undo(float *waves, const struct shape *shape)
 {
     struct maps m = maps_of(shape);

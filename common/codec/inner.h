@@ -74,6 +74,10 @@ int codec_unwrap(const struct codec *codec, const uint8_t **in, size_t *size,
  * mem_free() or NULL, and in place back to what they were, 0 or EDGE_ENOMEM.
  * Below three axes there is nothing to do. */
 float *haar_of(const float *values, const struct shape *shape);
+/* By what those to be kept are chosen: sums times 2, sums of sums times 4, and
+ * so on. What comes behind a link adds up over areas (convolutions, pools), so
+ * a wavelet matters by its area, too. For mem_free() or NULL. */
+float *haar_weighed(const float *waves, const struct shape *shape);
 int haar_undo(float *waves, const struct shape *shape);
 
 /* sparse.c; a mask has one bit for each value, the first in the low bit. */

@@ -1,7 +1,8 @@
 /*
  *   n kept u32, one bit for each value (first in the low bit), the kept values
  *
- * Kept are the largest by amount; of equal ones the first.
+ * Kept are the largest by amount, wavelets by amount and area; of equal ones
+ * the first.
  */
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -148,8 +149,10 @@ static void mark(const struct samples *s, const float *values, size_t first,
     }
 }
 
+/* Keeps those values that are the largest in `weighed`. */
 static int encode(const struct codec *codec, const float *values,
-                  const struct samples *s, uint8_t *out, size_t *size)
+                  const float *weighed, const struct samples *s, uint8_t *out,
+                  size_t *size)
 {
     size_t n = s->count * s->size;
     size_t k = s->count * s->kept;
@@ -162,7 +165,7 @@ static int encode(const struct codec *codec, const float *values,
     bytes_put32(out, (uint32_t)k);
     memset(out + 4, 0, map_bytes(n));
     for (size_t i = 0; i < s->count; i++) {
-        mark(s, values, i * s->size, out + 4);
+        mark(s, weighed, i * s->size, out + 4);
     }
     sparse_pick(out + 4, values, n, kept);
     *size = 4 + map_bytes(n) +
@@ -176,17 +179,18 @@ int sparse_encode(const struct codec *codec, const float *values,
 {
     struct samples s = samples_of(codec, shape);
     float *waves;
+    float *weighed;
     int rc;
 
     if (!codec->haar) {
-        return encode(codec, values, &s, out, size);
+        return encode(codec, values, values, &s, out, size);
     }
     waves = haar_of(values, shape);
-    if (waves == NULL) {
-        return EDGE_ENOMEM;
-    }
-    rc = encode(codec, waves, &s, out, size);
+    weighed = waves != NULL ? haar_weighed(waves, shape) : NULL;
+    rc = weighed != NULL ? encode(codec, waves, weighed, &s, out, size)
+                         : EDGE_ENOMEM;
     mem_free(waves);
+    mem_free(weighed);
     return rc;
 }
 

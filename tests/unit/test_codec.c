@@ -320,6 +320,25 @@ static void wavelets_keep_what_is_alike(void **state)
     }
 }
 
+/* Of a map of 1 with -7 in a corner the wavelets of the corner are 4, and the
+ * sum of all is 2, which says more of it: the one that is kept. */
+static void wavelets_count_by_their_area(void **state)
+{
+    static const struct shape map = {.rank = 4, .dims = {1, 1, 4, 4}};
+    struct coded c;
+
+    (void)state;
+    coded_init(&c, "sparse:1%/haar", &map);
+    for (size_t i = 0; i < c.n; i++) {
+        c.values[i] = i == 15 ? -7 : 1;
+    }
+    there_and_back(&c);
+    for (size_t i = 0; i < c.n; i++) {
+        assert_float_equal(c.back[i], 0.5F, 1e-6F);
+    }
+    coded_deinit(&c);
+}
+
 /* ---- how many bytes ------------------------------------------------------ */
 
 static double share_of(const char *text, bool relu)
@@ -525,6 +544,7 @@ int main(void)
         cmocka_unit_test(sparse_keeps_the_largest),
         cmocka_unit_test(each_sample_keeps_its_share),
         cmocka_unit_test(wavelets_keep_what_is_alike),
+        cmocka_unit_test(wavelets_count_by_their_area),
         cmocka_unit_test(bytes_really_shrink),
         cmocka_unit_test(signs_take_a_bit_each),
         cmocka_unit_test(few_signs_are_told_apart),
