@@ -281,6 +281,13 @@ struct cluster_freeze {
     size_t n_layers;
 };
 
+/* Of parameters with names like these; of several rows the last decides. */
+struct cluster_param_rate {
+    struct cluster_freeze parameters;
+    double lr;    /* the learning rate is multiplied by it; 0: they stay */
+    double decay; /* and the weight decay by this */
+};
+
 struct cluster_block_loss {
     struct cluster_freeze layers; /* by their names */
     double p;
@@ -381,6 +388,8 @@ struct cluster_training {
     double weight_decay;
     double clip; /* 0: none */
     struct cluster_freeze freeze;
+    struct cluster_param_rate *rates;
+    size_t n_rates;
     uint64_t seed;
     struct cluster_augment augment;
     struct config_number *losses;

@@ -37,23 +37,6 @@ void cluster_write_tiled(const struct read_row *row, const void *base,
     cluster_write_layers(row, &stage, out);
 }
 
-void cluster_write_tiles(const struct read_row *row, const void *base,
-                         FILE *out)
-{
-    const struct cluster_training *t = base;
-    static const char *const halos[] = {"lossy", "exact", "none"};
-
-    (void)fputc('[', out);
-    for (size_t i = 0; i < t->n_tiles; i++) {
-        (void)fputs(i > 0 ? ", {layers: " : "{layers: ", out);
-        cluster_write_tiled(row, &t->tiles[i], out);
-        (void)fputs(", grid: ", out);
-        cluster_write_grid(row, &t->tiles[i].tile, out);
-        (void)fprintf(out, ", halo: %s}", halos[t->tiles[i].halo]);
-    }
-    (void)fputc(']', out);
-}
-
 /* ---- loss ---------------------------------------------------------------- */
 
 static bool has_chain(const struct cluster_tile_loss *loss)

@@ -80,8 +80,6 @@ int cluster_own_tiled(struct reader *reader, const struct read_row *row,
 bool cluster_has_tiled(const struct read_row *row, const void *base);
 void cluster_write_tiled(const struct read_row *row, const void *base,
                          FILE *out);
-void cluster_write_tiles(const struct read_row *row, const void *base,
-                         FILE *out);
 bool cluster_has_margin(const struct read_row *row, const void *base);
 void cluster_write_clip(const struct read_row *row, const void *base,
                         FILE *out);

@@ -6,6 +6,7 @@
 
 #define SEED_MAX 4294967295.0
 #define EPOCHS_MAX 100000
+#define RATES_MAX 64 /* rows */
 
 static const struct read_word yes_no[] = {
     {"true", 1, false}, {"false", 0, false}, {0}};
@@ -230,6 +231,36 @@ static const struct read_word on_losses[] = {
     {"stop", CLUSTER_ON_LOSS_STOP, false},
     {0}};
 
+static const struct read_row rates_rows[] = {
+    {.key = "parameters",
+     .type = READ_OWN,
+     FIELD(param_rate, parameters),
+     .own = cluster_own_patterns,
+     .is_set = cluster_has_patterns,
+     .write = cluster_write_freeze,
+     .takes = "a list of parameters such as [\"*.bias\"]",
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+     .help = "of which; * stands for any letters",
+     .flags = READ_REQUIRED},
+    {.key = "lr",
+     .type = READ_REAL,
+     FIELD(param_rate, lr),
+     .min = 0,
+     .max = 1000,
+     .initial = "1",
+     .help = "their learning rate is lr times this; 0: they stay as they are"},
+    {.key = "decay",
+     .type = READ_REAL,
+     FIELD(param_rate, decay),
+     .min = 0,
+     .max = 1000,
+     .initial = "1",
+     .help = "their weight decay is weight_decay times this"},
+};
+
+static const struct read_table rates_table = {
+    TABLE("training.rates[]", rates_rows, "parameters with rates of their own")};
+
 static const struct read_row training_rows[] = {
     {.key = "data",
      .type = READ_OWN,
@@ -401,6 +432,13 @@ static const struct read_row training_rows[] = {
                "\"items\":{\"type\":\"string\"}}]}",
      .help = "what stays as it is: this part of the layers, from the first on, "
              "or those with these names; * stands for any letters"},
+    {.key = "rates",
+     .type = READ_MAPS,
+     ARRAY(training, rates),
+     .table = &rates_table,
+     .max = RATES_MAX,
+     .help = "parameters that learn faster or slower, or with another decay; "
+             "of several that name one the last decides"},
     {.key = "seed",
      .type = READ_INT,
      FIELD(training, seed),
@@ -448,7 +486,6 @@ static const struct read_row training_rows[] = {
      ARRAY(training, tiles),
      .table = &cluster_tiled_table,
      .max = TILED_MAX,
-     .write = cluster_write_tiles,
      .help = "layers that learn as if their maps lay on boards in tiles"},
     {.key = "tile_loss",
      .type = READ_MAP,

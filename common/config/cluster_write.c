@@ -58,7 +58,7 @@ void cluster_write_channels(const struct read_row *row, const void *base,
 bool cluster_has_grid(const struct read_row *row, const void *base)
 {
     (void)row;
-    return ((const struct cluster_tile *)base)->n_over > 0;
+    return ((const struct cluster_tile *)base)->columns > 0;
 }
 
 void cluster_write_grid(const struct read_row *row, const void *base, FILE *out)

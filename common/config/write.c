@@ -304,12 +304,47 @@ static void write_value(const struct read_row *row, const char *base, FILE *out)
     }
 }
 
-struct level { /* a mapping that is being written */
+struct level { /* a mapping that is being written, or one of a list */
     const struct read_table *table;
     const char *base;
     size_t row;
     bool has_any;
+    size_t more; /* mappings of the list behind this one */
+    size_t size; /* of each; 0: it is in no list */
 };
+
+/* What is in it: what begins there is left to be written. */
+static struct level level_of(const struct read_row *row, const char *base,
+                             FILE *out)
+{
+    struct level level = {.table = row->table};
+
+    if (row->type == READ_MAP) {
+        (void)fputc('{', out);
+        level.base = base + row->offset;
+        return level;
+    }
+    (void)fputs("[{", out);
+    load_array(row, base, &level.base, &level.more);
+    level.more--;
+    level.size = row->size;
+    return level;
+}
+
+/* Behind a mapping's last key: whether another one of its list follows. */
+static bool goes_on(struct level *level, FILE *out)
+{
+    if (level->more == 0) {
+        (void)fputs(level->size > 0 ? "}]" : "}", out);
+        return false;
+    }
+    (void)fputs("}, {", out);
+    level->more--;
+    level->base += level->size;
+    level->row = 0;
+    level->has_any = false;
+    return true;
+}
 
 /* {key: value, ...} */
 static void write_flow(const struct read_table *table, const char *base,
@@ -324,8 +359,7 @@ static void write_flow(const struct read_table *table, const char *base,
         const struct read_row *row;
 
         if (level->row == level->table->n) {
-            (void)fputc('}', out);
-            n--;
+            n -= !goes_on(level, out);
             continue;
         }
         row = &level->table->rows[level->row++];
@@ -334,11 +368,9 @@ static void write_flow(const struct read_table *table, const char *base,
         }
         (void)fprintf(out, "%s%s: ", level->has_any ? ", " : "", row->key);
         level->has_any = true;
-        if (row->type == READ_MAP) {
+        if (row->type == READ_MAP || row->type == READ_MAPS) {
             assert(n < DEPTH);
-            levels[n++] = (struct level){.table = row->table,
-                                         .base = level->base + row->offset};
-            (void)fputc('{', out);
+            levels[n++] = level_of(row, level->base, out);
         } else {
             write_value(row, level->base, out);
         }

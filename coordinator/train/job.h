@@ -51,9 +51,14 @@ struct recipe_ask {
 int recipe_fill(const struct recipe_ask *ask, const Edged__KeptTraining *kept,
                 Edged__Placement *spec, struct err *err);
 
+/* rates.c: the parameters of `shard` that stay, or learn at rates of their
+ * own. EDGE_ECONFIG: the file names what there is not, says what there is. */
+int recipe_rates_check(const struct recipe_ask *ask, struct err *err);
+int recipe_rates(const struct recipe_ask *ask, const struct graph *shard,
+                 Edged__Recipe *recipe, struct err *err);
 /* Whether one of the list's names, in which * stands for any letters, is that
- * layer's. */
-bool recipe_names(const struct cluster_freeze *layers, const char *layer);
+ * layer's or parameter's. */
+bool recipe_names(const struct cluster_freeze *list, const char *name);
 
 /* lossy.c: which layers of `shard` are in tiles or blocks; its recipe.c's. */
 int recipe_lossy(const struct recipe_ask *ask, const struct graph *shard,

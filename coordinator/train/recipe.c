@@ -289,7 +289,7 @@ static int fill_losses(const struct recipe_ask *ask, const struct graph *shard,
     return rc;
 }
 
-/* ---- optimizer, rates ---------------------------------------------------- */
+/* ---- optimizer ----------------------------------------------------------- */
 
 static Edged__OptimizerSpec *optimizer_new(const struct optim_rule *rule)
 {
@@ -308,93 +308,6 @@ static Edged__OptimizerSpec *optimizer_new(const struct optim_rule *rule)
         spec->clip_norm = rule->clip_norm;
     }
     return spec;
-}
-
-static int add_rate(Edged__Recipe *recipe, const char *name, double rate,
-                    double decay)
-{
-    Edged__ParamRate *row = mem_new(Edged__ParamRate);
-
-    if (row == NULL) {
-        return EDGE_ENOMEM;
-    }
-    edged__param_rate__init(row);
-    row->name = mem_strdup(name);
-    row->rate = (float)rate;
-    row->decay = (float)decay;
-    recipe->rates[recipe->n_rates++] = row;
-    return 0;
-}
-
-static bool learns(const struct graph *graph, const struct op *op)
-{
-    for (int k = 0; k < op->n_in; k++) {
-        if (op->in[k] >= 0 && params_is_trainable(graph, op->in[k])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool recipe_names(const struct cluster_freeze *layers, const char *layer)
-{
-    for (size_t i = 0; i < layers->n_layers; i++) {
-        if (fnmatch(layers->layers[i], layer, 0) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* By value: it belongs to a layer that stays, one of a part of those that
- * learn, from the first on, or one that is named. */
-static void find_frozen(const struct graph *model,
-                        const struct cluster_freeze *freeze, bool *frozen)
-{
-    size_t n = 0;
-    size_t at = 0;
-
-    for (size_t i = 0; i < model->n_ops; i++) {
-        n += learns(model, &model->ops[i]);
-    }
-    n = (size_t)((double)n * freeze->part + 1e-9);
-    for (size_t i = 0; i < model->n_ops; i++) {
-        const struct op *op = &model->ops[i];
-        bool stays = recipe_names(freeze, op->name) || at < n;
-
-        at += learns(model, op);
-        for (int k = 0; k < op->n_in && stays; k++) {
-            if (op->in[k] >= 0) {
-                frozen[op->in[k]] = true;
-            }
-        }
-    }
-}
-
-/* Those of this shard that stay as they are, by name. */
-static int fill_rates(const struct recipe_ask *ask, const struct graph *shard,
-                      Edged__Recipe *recipe, struct err *err)
-{
-    const struct graph *model = ask->model;
-    bool *frozen = mem_array(bool, model->n_values);
-    int rc = 0;
-
-    recipe->rates = mem_array(Edged__ParamRate *, shard->n_values);
-    if (frozen == NULL || recipe->rates == NULL) {
-        mem_free(frozen);
-        return no_memory(err);
-    }
-    find_frozen(model, &ask->cluster->training.freeze, frozen);
-    for (size_t i = 0; i < model->n_values && rc == 0; i++) {
-        const char *name = model->values[i].name;
-
-        if (frozen[i] && params_is_trainable(model, (int)i) &&
-            graph_find_value(shard, name) >= 0) {
-            rc = add_rate(recipe, name, 0, 0);
-        }
-    }
-    mem_free(frozen);
-    return rc < 0 ? no_memory(err) : 0;
 }
 
 /* ---- all of it ----------------------------------------------------------- */
@@ -435,7 +348,7 @@ static int fill_shard(const struct recipe_ask *ask,
         rc = fill_sources(spec, spec->shards[i], err);
     }
     if (rc == 0) {
-        rc = fill_rates(ask, ask->shards[i], recipe, err);
+        rc = recipe_rates(ask, ask->shards[i], recipe, err);
     }
     if (rc == 0) {
         rc = recipe_lossy(ask, ask->shards[i], recipe, err);
@@ -485,6 +398,9 @@ int recipe_fill(const struct recipe_ask *ask, const Edged__KeptTraining *kept,
 {
     int rc = check_model(ask, spec, err);
 
+    if (rc == 0) {
+        rc = recipe_rates_check(ask, err);
+    }
     write_back_codecs(ask->cluster, spec);
     for (size_t i = 0; i < spec->n_shards && rc == 0; i++) {
         rc = fill_shard(ask, kept, spec, i, err);

@@ -9,6 +9,8 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
+import onnx
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bars  # noqa: E402
 from edged_test import Cluster, Tap  # noqa: E402
@@ -113,6 +115,29 @@ def check_evaluates(tap, cluster):
     tap.case(rc == 0 and got == [False, True, True] and
              rows[-1].get("test_accuracy") == passes(rows)[-1]["test_accuracy"],
              "evaluate: 2: after the second pass, and the last", err or str(got))
+
+
+def weights(cluster, name):
+    model = onnx.load(f"{cluster.folder}/{name}.onnx")
+    return {t.name: t.raw_data for t in model.graph.initializer}
+
+
+def check_rates(tap, cluster):
+    """What has a rate of 0 stays, the rest learns; names that are none's."""
+    before = weights(cluster, "lenet")
+    rc, _, err = train(cluster, "rates", yaml("rates", 2, 1, bars.STAGES, (
+        ", rates: [{parameters: ['*'], decay: 0}, {parameters: ['*.bias', "
+        "conv1.weight], lr: 0}]")))
+    after = weights(cluster, "rates") if rc == 0 else {}
+    stay = {n for n in before if after.get(n) == before[n]}
+    want = {n for n in before if n.endswith(".bias") or n == "conv1.weight"}
+    tap.case(rc == 0 and len(want) == 5 and stay == want,
+             "parameters at rate 0 stay, others learn", err or str(stay))
+    for training in (", rates: [{parameters: [conv9.weight], lr: 2}]",
+                     ", freeze: [conv9.weight]"):
+        rc, _, err = train(cluster, "rates", yaml("rates", 1, 1, "", training))
+        tap.case(rc != 0 and '"conv9.weight"' in err and "the model has conv1"
+                 in err, "a name that is nothing's: what there is", err)
 
 
 def check_local(tap, cluster):
@@ -300,6 +325,7 @@ def main():
         check_scratch(tap, cluster)
         check_codecs(tap, cluster, *check_forms(tap, cluster))
         check_evaluates(tap, cluster)
+        check_rates(tap, cluster)
         check_local(tap, cluster)
         check_kills(tap, cluster)
         if not IS_SLOW:  # the same work by the same threads once more

@@ -91,7 +91,8 @@ static const char all[] =
     "true, optimizer: "
     "sgd, lr: 0.4, lr_schedule: {kind: plateau, warmup: 20.5, factor: 0.5, "
     "least: 0.001, patience: 3}, momentum: 0.8, nesterov: true, "
-    "weight_decay: 0.0001, clip: 2, freeze: [stem, 'block*'], seed: "
+    "weight_decay: 0.0001, clip: 2, freeze: [stem, 'block*'], rates: "
+    "[{parameters: ['*.bias', fc], lr: 2, decay: 0}], seed: "
     "4294967295, augment: {crop: 4, flip: true, colour: 0.25}, losses: "
     "{'device_*': 1, cloud: 0.5}, checkpoint: {steps: 7, time: 1m, keep: 2}, "
     "stop: {patience: 5, target: 75.3%}, on_loss: wait}";
@@ -118,6 +119,9 @@ static void assert_all(const struct cluster_training *t)
     assert_true(t->clip > 1.9);
     assert_int_equal(t->freeze.n_layers, 2);
     assert_string_equal(t->freeze.layers[1], "block*");
+    assert_int_equal(t->n_rates, 1);
+    assert_string_equal(t->rates[0].parameters.layers[0], "*.bias");
+    assert_true(t->rates[0].lr > 1.9 && t->rates[0].decay <= 0);
     assert_int_equal(t->seed, 4294967295);
     assert_int_equal(t->augment.crop, 4);
     assert_int_equal(t->augment.flip, 1);
