@@ -258,8 +258,8 @@ static const struct read_row rates_rows[] = {
      .help = "their weight decay is weight_decay times this"},
 };
 
-static const struct read_table rates_table = {
-    TABLE("training.rates[]", rates_rows, "parameters with rates of their own")};
+static const struct read_table rates_table = {TABLE(
+    "training.rates[]", rates_rows, "parameters with rates of their own")};
 
 static const struct read_row training_rows[] = {
     {.key = "data",
