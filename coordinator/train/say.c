@@ -3,9 +3,11 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SAY_MS 500
+#define LATELY_US 60e6 /* what was before counts for little */
 
 static uint64_t n_steps(const struct trainer *t)
 {
@@ -30,9 +32,9 @@ static void fill(const struct trainer *t, const char *phase, const char *text,
     out->passes = t->settings.passes;
     out->skipped = t->point.skipped;
     out->samples_s = t->rate;
-    if (t->rate > 0 && steps > t->point.steps) {
-        out->left_s =
-            (double)(steps - t->point.steps) * t->settings.batch / t->rate;
+    if (t->all_samples > 0 && steps > t->point.steps) {
+        out->left_s = (double)(steps - t->point.steps) * t->settings.batch *
+                      t->all_us / t->all_samples / 1e6;
     }
 }
 
@@ -96,6 +98,22 @@ static void send_step(struct trainer *t, Edged__TrainProgress *progress,
     mem_free(list);
 }
 
+/* How fast it was: steps by themselves, and with evaluations, which take their
+ * part of the time that is left. */
+static void note_pace(struct trainer *t, double passed_us)
+{
+    double steps_us = passed_us - (double)t->rest_us;
+    double keep = exp(-passed_us / LATELY_US);
+    double samples = (double)t->said.samples;
+
+    if (steps_us > 0) {
+        t->rate = samples * 1e6 / steps_us;
+    }
+    t->all_us = keep * t->all_us + passed_us;
+    t->all_samples = keep * t->all_samples + samples;
+    t->rest_us = 0;
+}
+
 void trainer_say_step(struct trainer *t)
 {
     uint64_t now = io_now_us(t->c->io);
@@ -105,7 +123,7 @@ void trainer_say_step(struct trainer *t)
     if (passed_us < (double)SAY_MS * 1000) {
         return;
     }
-    t->rate = (double)t->said.samples * 1e6 / passed_us;
+    note_pace(t, passed_us);
     fill(t, "step", "", &progress);
     progress.rate = t->step.rate;
     if (t->said.samples > 0) {

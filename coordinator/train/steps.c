@@ -416,10 +416,13 @@ static void end_evaluation_step(struct trainer *t)
 /* An unusual one counts for little; the first is not typical. */
 static void note_time(struct trainer *t)
 {
-    double us = (double)(io_now_us(t->c->io) - t->step_us);
+    uint64_t took_us = io_now_us(t->c->io) - t->step_us;
+    double us = (double)took_us;
 
     if (t->kind == STEP_TRAINS) {
         t->typical_us = t->typical_us > 0 ? 0.9 * t->typical_us + 0.1 * us : us;
+    } else {
+        t->rest_us += took_us;
     }
 }
 
@@ -505,6 +508,8 @@ void trainer_begin_steps(struct trainer *t)
     memset(&t->exits, 0, sizeof(t->exits));
     memset(&t->said, 0, sizeof(t->said));
     t->began_us = t->saved_us = t->said_us = now;
+    t->rest_us = 0;
+    t->all_us = t->all_samples = 0;
     trainer_say(t, "step", "");
     next(t);
 }

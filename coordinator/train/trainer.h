@@ -174,8 +174,10 @@ struct trainer {
     char over_text[600];
     struct trainer_sums said;
     uint64_t said_us;
-    double rate;      /* samples a second, lately */
-    uint64_t rest_us; /* not spent on steps since then */
+    uint64_t rest_us; /* since then, not spent on steps that train */
+    double rate;      /* samples a second of such steps, lately */
+    double all_us;    /* of the last minute or so, with all that there was, */
+    double all_samples;
 };
 
 /* ---- trainer.c ----------------------------------------------------------- */

@@ -128,6 +128,38 @@ static void only_whole_models_take_steps_of_their_own(void **state)
     assert_non_null(strstr(course_reply(f)->text, "are for gradients"));
 }
 
+/* Steps of 8, 8 and 4 samples take a second each, the two of an evaluation
+ * four: 20 samples in 11 s, and steps compute 4 to 8 a second. */
+static void an_evaluation_is_no_slow_step(void **state)
+{
+    struct course *f = *state;
+    size_t n = 0;
+
+    course_begin(f, HEAD "training: {data: d, epochs: 8, batch: 8, "
+                         "microbatches: 1, checkpoint: {steps: 1000}}\n");
+    for (size_t i = 0; i < 5 * 6; i++) {
+        const struct msg *msg;
+        const Edged__TrainProgress *said;
+
+        course_pass(f, course_step(f, "n0")->evaluates ? 4000 : 1000);
+        course_go(f, 1);
+        msg = io_fake_last(f->d.client, EDGED__ENVELOPE__BODY_TRAIN_PROGRESS);
+        assert_non_null(msg);
+        said = msg->env->train_progress;
+        if (i < 5 || strcmp(said->phase, "step") != 0) {
+            continue; /* nothing is known, or nothing new */
+        }
+        n++;
+        assert_true(said->samples_s >= 4 - 1e-6 && said->samples_s < 8 + 1e-6);
+        /* Steps have 20 / 3 samples, here 8 are reckoned for each. */
+        assert_true(said->left_s >
+                    0.6 * (double)(24 - said->step) * 8 * 11 / 20);
+        assert_true(said->left_s <
+                    1.6 * (double)(24 - said->step) * 8 * 11 / 20);
+    }
+    assert_true(n >= 10);
+}
+
 #define CASE(name) \
     cmocka_unit_test_setup_teardown(name, course_set_up, course_tear_down)
 
@@ -135,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(not_each_pass_is_evaluated),
+        CASE(an_evaluation_is_no_slow_step),
         CASE(sparse_links_set_in),
         CASE(replicas_agree_now_and_then),
         CASE(replicas_agree_with_each_pass),
