@@ -5,13 +5,13 @@ and 87.7 % by its full recipe).
 
 What is lost slows learning down, as dropout does: what it costs in the end
 shows once the plain network has learnt its pictures. So the recipe has many
-passes over a tenth of the set rather than few over all of it."""
+passes over a twentieth of the set rather than few over all of it."""
 import os
 
 from learn import run as r
 
 EPOCHS = int(os.environ.get("EPOCHS", "80"))
-PICTURES = 5120
+PICTURES = int(os.environ.get("PICTURES", "2560"))
 # The first is that of the tiled runs.
 SEEDS = [int(s) for s in os.environ.get("SEEDS", "1,2,3").split(",")]
 
