@@ -94,35 +94,41 @@ static struct param_rate rate_of(const struct cluster_training *t,
 
 /* ---- names that are none's ----------------------------------------------- */
 
-/* The model's k-th layer that learns, or its k-th parameter; NULL: that was
- * all. */
-typedef const char *named(const struct graph *model, size_t k);
+/* The model's next layer that learns, or its next parameter, from *at on, which
+ * moves behind it; NULL: that was all. */
+typedef const char *next_name(const struct graph *model, size_t *at);
 
-static const char *layer(const struct graph *model, size_t k)
+static const char *next_layer(const struct graph *model, size_t *at)
 {
-    for (size_t i = 0; i < model->n_ops; i++) {
-        if (learns(model, &model->ops[i]) && k-- == 0) {
-            return model->ops[i].name;
+    while (*at < model->n_ops) {
+        const struct op *op = &model->ops[(*at)++];
+
+        if (learns(model, op)) {
+            return op->name;
         }
     }
     return NULL;
 }
 
-static const char *parameter(const struct graph *model, size_t k)
+static const char *next_parameter(const struct graph *model, size_t *at)
 {
-    for (size_t i = 0; i < model->n_values; i++) {
-        if (params_is_trainable(model, (int)i) && k-- == 0) {
+    while (*at < model->n_values) {
+        size_t i = (*at)++;
+
+        if (params_is_trainable(model, (int)i)) {
             return model->values[i].name;
         }
     }
     return NULL;
 }
 
-static bool is_there(const struct graph *model, const char *pattern, named *at)
+static bool is_there(const struct graph *model, const char *pattern,
+                     next_name *next)
 {
     const char *name;
+    size_t at = 0;
 
-    for (size_t k = 0; (name = at(model, k)) != NULL; k++) {
+    while ((name = next(model, &at)) != NULL) {
         if (fnmatch(pattern, name, 0) == 0) {
             return true;
         }
@@ -132,13 +138,14 @@ static bool is_there(const struct graph *model, const char *pattern, named *at)
 
 static int check_list(const struct graph *model,
                       const struct cluster_freeze *list, const char *key,
-                      named *at, struct err *err)
+                      next_name *next, struct err *err)
 {
     for (size_t i = 0; i < list->n_layers; i++) {
-        const char *one = at(model, 0);
-        const char *other = one != NULL ? at(model, 1) : NULL;
+        size_t at = 0;
+        const char *one = next(model, &at);
+        const char *other = next(model, &at);
 
-        if (!is_there(model, list->layers[i], at)) {
+        if (!is_there(model, list->layers[i], next)) {
             return err_set(err, EDGE_ECONFIG,
                            "training.%s: nothing that learns is named \"%s\"; "
                            "the model has %s, %s, ...",
@@ -152,11 +159,11 @@ static int check_list(const struct graph *model,
 int recipe_rates_check(const struct recipe_ask *ask, struct err *err)
 {
     const struct cluster_training *t = &ask->cluster->training;
-    int rc = check_list(ask->model, &t->freeze, "freeze", layer, err);
+    int rc = check_list(ask->model, &t->freeze, "freeze", next_layer, err);
 
     for (size_t i = 0; i < t->n_rates && rc == 0; i++) {
-        rc = check_list(ask->model, &t->rates[i].parameters, "rates", parameter,
-                        err);
+        rc = check_list(ask->model, &t->rates[i].parameters, "rates",
+                        next_parameter, err);
     }
     return rc;
 }
